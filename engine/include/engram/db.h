@@ -1,0 +1,112 @@
+// Engram: an embedded database for observations (an id, an embedding, a
+// payload) that are durable and searchable from the moment they are
+// acknowledged.
+//
+//   #include "engram/db.h"
+//
+//   auto db = engram::Db::Open("/var/lib/agent/memory", {});
+//   if (!db.ok()) return db.status();
+//   engram::SpaceOptions options;
+//   options.dimension = 768;
+//   options.metric = engram::Metric::kCosine;
+//   auto space = (*db)->OpenSpace("agent-7", options);
+//   auto lsn = space->Observe({"note-1", embedding, "what was seen"});
+//   auto hits = space->Search(query, {});
+//
+// A directory is a database, and one process owns it at a time.
+
+#ifndef ENGRAM_DB_H_
+#define ENGRAM_DB_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "engram/observation.h"
+#include "engram/options.h"
+#include "engram/space.h"
+#include "engram/stats.h"
+#include "engram/write_batch.h"
+
+namespace engram {
+
+// Thread safety: all methods may be called concurrently.
+class Db {
+ public:
+  // Opens the database in the directory `path`, and recovers it if its last
+  // owner did not close it: what was acknowledged is there and searchable when
+  // Open() returns.
+  //   NOT_FOUND           no such directory, and create_if_missing is false
+  //   INVALID_ARGUMENT    an option is out of range
+  //   FAILED_PRECONDITION `path` holds files but no database, or one of a
+  //                       newer format
+  //   UNAVAILABLE         another process (it is named) owns the database
+  //   DATA_LOSS           acknowledged data is damaged; the message names the
+  //                       file and the range of LSNs
+  static absl::StatusOr<std::unique_ptr<Db>> Open(const std::string& path,
+                                                  const Options& options);
+
+  // Closes the database if Close() was not called, and drops its status.
+  ~Db();
+
+  Db(const Db&) = delete;
+  Db& operator=(const Db&) = delete;
+
+  // Opens the space `name` (1..128 bytes of A-Z a-z 0-9 _ . -) and creates it
+  // if there is none; its creation is then durable.
+  //   INVALID_ARGUMENT    the name, or an option, is out of range
+  //   FAILED_PRECONDITION the space exists with other options: both values
+  //                       are named
+  //   NOT_FOUND           there is none and options.dimension is 0
+  absl::StatusOr<Space> OpenSpace(absl::string_view name,
+                                  const SpaceOptions& options);
+
+  // Removes a space with all it holds. Durable, and no longer searchable, when
+  // it returns; disk space follows with the next checkpoint. NOT_FOUND.
+  absl::Status DropSpace(absl::string_view name);
+
+  // The names of all spaces, sorted.
+  absl::StatusOr<std::vector<std::string>> ListSpaces() const;
+
+  // Writes a batch: all of it becomes durable, and is replayed after a crash,
+  // or none of it. Returns the LSN of its last record. Errors as for
+  // Space::Observe(), and INVALID_ARGUMENT for an empty or too large batch or
+  // one with spaces of another database.
+  absl::StatusOr<Lsn> Write(const WriteBatch& batch,
+                            const WriteOptions& options = {});
+
+  // Waits until every record with an LSN <= `lsn`, of all spaces, has reached
+  // `stage`. DEADLINE_EXCEEDED after `timeout`; asking for kCheckpointed
+  // starts no checkpoint.
+  absl::Status Wait(Lsn lsn, Stage stage, absl::Duration timeout) const;
+
+  // Saves everything that is indexed when it is called into RocksDB, and frees
+  // the log that is no longer needed. Inserts go on meanwhile. On an error
+  // nothing is lost: the log is kept.
+  absl::Status Checkpoint();
+
+  // Rewrites the tables on disk so that what was replaced or removed no longer
+  // takes space there.
+  absl::Status Compact();
+
+  absl::StatusOr<DbStats> GetStats() const;
+
+  // Refuses new calls, waits for those in progress, indexes and checkpoints
+  // everything and releases the directory. Afterwards every call, on every
+  // handle, returns FAILED_PRECONDITION. The first failure is returned; data
+  // is safe in the log even then.
+  absl::Status Close();
+
+ private:
+  explicit Db(std::shared_ptr<internal::DbImpl> impl);
+
+  std::shared_ptr<internal::DbImpl> impl_;
+};
+
+}  // namespace engram
+
+#endif  // ENGRAM_DB_H_

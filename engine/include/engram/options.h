@@ -1,0 +1,120 @@
+// Everything that can be set when a database, a space, a write or a search is
+// opened or made. Defaults are meant to be kept.
+
+#ifndef ENGRAM_OPTIONS_H_
+#define ENGRAM_OPTIONS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace engram {
+
+// Log sequence number: the one token of the database. Every accepted write has
+// one, they rise by one, and they are never used twice. 0 means "no write".
+using Lsn = uint64_t;
+
+// How far a write has come. Each stage includes the ones before it.
+enum class Stage : uint8_t {
+  kDurable,       // synced to the log: survives a power cut; searchable
+  kIndexed,       // linked into the space's graph
+  kCheckpointed,  // saved in RocksDB: recovery no longer needs the log for it
+};
+
+// How the distance between two vectors is computed. Smaller is nearer.
+enum class Metric : uint8_t {
+  kL2 = 0,            // squared Euclidean distance
+  kCosine = 1,        // 1 - cos(a, b); vectors need not be normalised
+  kInnerProduct = 2,  // -<a, b>
+};
+
+// How the log talks to the disk. GetStats() says which one is in use.
+enum class WalBackend : uint8_t {
+  kAuto,    // io_uring, or pwrite where the system refuses io_uring
+  kUring,   // io_uring, or Open() fails
+  kPwrite,  // pwrite + fdatasync
+};
+
+struct Options {
+  // Open() creates the directory and an empty database where there is none.
+  bool create_if_missing = true;
+
+  // Nothing is written: no new log segment, no checkpoint; every write fails
+  // with FAILED_PRECONDITION. The directory is locked all the same, so the
+  // owner must not be running.
+  bool read_only = false;
+
+  // Threads that link observations into graphs. 0: one per processor.
+  int workers = 0;
+
+  WalBackend wal_backend = WalBackend::kAuto;
+
+  // Size of one log segment, a multiple of 4,096 from 256 KiB to 1 GiB. A
+  // WriteBatch must fit in one.
+  uint64_t wal_segment_bytes = uint64_t{64} << 20;
+
+  // A checkpoint starts in the background when this much log has been written
+  // since the last one.
+  uint64_t checkpoint_wal_bytes = uint64_t{256} << 20;
+
+  // Upper bound of the log on disk. Writes wait at it for a checkpoint (see
+  // WriteOptions::admission_timeout). At least four segments.
+  uint64_t wal_limit_bytes = uint64_t{2} << 30;
+
+  // Upper bounds of what one space may hold accepted but not yet indexed.
+  // Such records are searched exactly, so they bound the cost of a search too.
+  uint64_t pending_records_max = 20000;
+  uint64_t pending_bytes_max = uint64_t{64} << 20;
+
+  // A space is scanned exactly while it holds at most this many observations,
+  // and gets its graph beyond.
+  uint32_t flat_records_max = 1000;
+};
+
+struct SpaceOptions {
+  // Number of components of every vector of the space, 1..65,535. Required
+  // when the space is created; 0 accepts whatever an existing space has.
+  uint32_t dimension = 0;
+
+  Metric metric = Metric::kL2;
+
+  // HNSW (Malkov & Yashunin, arXiv:1603.09320): links per node and layer,
+  // 2..128; layer 0 has twice as many. More is better recall, more memory.
+  uint32_t M = 16;
+
+  // Beam width of the search that finds the neighbors of a new node,
+  // M..4,096. More is better recall and slower inserts.
+  uint32_t ef_construction = 100;
+};
+
+struct WriteOptions {
+  // How long a write may wait for room (see Options::pending_records_max and
+  // wal_limit_bytes) before it is refused with RESOURCE_EXHAUSTED. Zero
+  // refuses at once. A refused write was never logged.
+  absl::Duration admission_timeout = absl::Seconds(10);
+};
+
+struct SearchOptions {
+  // Number of hits wanted, 1..10,000.
+  uint32_t k = 10;
+
+  // Beam width of the graph search, up to 100,000; raised to k where it is
+  // smaller. More is better recall and slower. 0 means 100.
+  uint32_t ef_search = 0;
+};
+
+// Limits of a single observation.
+inline constexpr size_t kIdBytesMax = 512;
+inline constexpr size_t kPayloadBytesMax = size_t{1} << 20;
+inline constexpr uint32_t kDimensionMax = 65535;
+inline constexpr size_t kSpaceNameBytesMax = 128;
+inline constexpr size_t kWriteBatchBytesMax = size_t{16} << 20;
+// The squared norm of a vector is at most kSquaredNormMax, and at least
+// kSquaredNormMin where the metric is cosine.
+inline constexpr double kSquaredNormMax = 1e30;
+inline constexpr double kSquaredNormMin = 1e-30;
+
+}  // namespace engram
+
+#endif  // ENGRAM_OPTIONS_H_

@@ -1,0 +1,93 @@
+// One memory space: the observations of one tenant or agent.
+
+#ifndef ENGRAM_SPACE_H_
+#define ENGRAM_SPACE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "engram/observation.h"
+#include "engram/options.h"
+#include "engram/stats.h"
+
+namespace engram {
+
+namespace internal {
+class DbImpl;
+class SpaceState;
+}  // namespace internal
+
+// A handle of a space; cheap to copy. All copies mean the same space.
+//
+// Thread safety: all methods may be called concurrently.
+//
+// After Db::Close() every method returns FAILED_PRECONDITION, after
+// Db::DropSpace() of this space NOT_FOUND. A handle may outlive its Db.
+class Space {
+ public:
+  // A handle of no space; every method returns FAILED_PRECONDITION.
+  Space() = default;
+
+  // The space's name; empty for a handle of no space.
+  absl::string_view name() const;
+
+  // The options that the space was created with.
+  SpaceOptions options() const;
+
+  // Writes one observation; replaces the one with the same id if there is one.
+  // Returns its LSN once it is durable: it then survives a power cut and every
+  // search that begins later sees it.
+  //   INVALID_ARGUMENT    wrong dimension, not finite, squared norm out of
+  //                       range, id empty or too long, payload too long
+  //   RESOURCE_EXHAUSTED  refused at admission; nothing was logged
+  //   FAILED_PRECONDITION closed, read-only, or called in a forked child
+  //   any other           the log failed; whether the write survives is known
+  //                       only after reopening, and no further write succeeds
+  absl::StatusOr<Lsn> Observe(const Observation& observation,
+                              const WriteOptions& options = {});
+
+  // Removes the observation with this id; it is not an error if there is none.
+  // Durability and errors as for Observe().
+  absl::StatusOr<Lsn> Remove(absl::string_view id,
+                             const WriteOptions& options = {});
+
+  // Returns the current version of an id. NOT_FOUND if there is none,
+  // DATA_LOSS if its saved record is damaged.
+  absl::StatusOr<StoredObservation> Get(absl::string_view id) const;
+
+  // Returns the `k` observations nearest to `query` in ascending distance,
+  // fewer only if the space holds fewer. Each id is returned at most once.
+  // Sees every write that was acknowledged before the call, indexed or not:
+  // HNSW search of the graph merged with an exact scan of the rest.
+  //   INVALID_ARGUMENT  query.size() is not the dimension, not finite, norm
+  //                     out of range; k or ef_search out of range
+  absl::StatusOr<std::vector<Hit>> Search(absl::Span<const float> query,
+                                          const SearchOptions& options) const;
+
+  // Waits until every record of this space with an LSN <= `lsn` has reached
+  // `stage`. DEADLINE_EXCEEDED after `timeout`; asking for kCheckpointed
+  // starts no checkpoint.
+  absl::Status Wait(Lsn lsn, Stage stage, absl::Duration timeout) const;
+
+  absl::StatusOr<SpaceStats> GetStats() const;
+
+ private:
+  friend class Db;
+  friend class internal::DbImpl;
+
+  Space(std::shared_ptr<internal::DbImpl> db,
+        std::shared_ptr<internal::SpaceState> state);
+
+  std::shared_ptr<internal::DbImpl> db_;
+  std::shared_ptr<internal::SpaceState> state_;
+};
+
+}  // namespace engram
+
+#endif  // ENGRAM_SPACE_H_

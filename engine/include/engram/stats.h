@@ -1,0 +1,70 @@
+// What a database and a space say of themselves.
+
+#ifndef ENGRAM_STATS_H_
+#define ENGRAM_STATS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "engram/options.h"
+
+namespace engram {
+
+struct SpaceStats {
+  uint64_t id = 0;  // never reused, also not after DropSpace
+  std::string name;
+  SpaceOptions options;
+
+  uint64_t live_records = 0;     // distinct ids, pending ones included
+  uint64_t pending_records = 0;  // accepted, not yet indexed
+  uint64_t pending_bytes = 0;
+  uint64_t nodes = 0;          // versions in the graph, replaced ones included
+  uint64_t unsaved_bytes = 0;  // indexed, not yet checkpointed
+  bool has_graph = false;      // false: scanned exactly
+
+  // checkpoint_lsn <= indexed_lsn <= acknowledged_lsn. A space without
+  // pending (or unsaved) records stands at the log's own LSN.
+  Lsn acknowledged_lsn = 0;
+  Lsn indexed_lsn = 0;
+  Lsn checkpoint_lsn = 0;
+
+  uint64_t checkpoints = 0;        // since Open()
+  uint64_t nodes_reattached = 0;   // made reachable again, since Open()
+  uint64_t searches = 0;           // since Open()
+  uint64_t exact_fallbacks = 0;    // searches that the graph left short of k
+};
+
+struct DbStats {
+  std::string path;
+  std::string database_id;  // 32 hexadecimal digits
+  uint64_t spaces = 0;
+  uint64_t workers = 0;
+
+  // Records. accepted = indexed + pending, always.
+  uint64_t accepted_records = 0;  // since Open(), replayed ones included
+  uint64_t indexed_records = 0;
+  uint64_t pending_records = 0;
+  uint64_t refused_writes = 0;    // RESOURCE_EXHAUSTED at admission
+  uint64_t replayed_records = 0;  // read from the log by Open()
+
+  // The log.
+  std::string wal_backend;  // "io_uring" or "pwrite", "none" if read_only
+  bool wal_direct_io = false;
+  uint64_t wal_segments = 0;
+  uint64_t wal_bytes = 0;  // on disk, spare segments left out
+  uint64_t wal_groups = 0;  // group commits since Open()
+  Lsn last_lsn = 0;
+  Lsn durable_lsn = 0;
+  absl::Status wal_status;  // not OK: read-only until reopened
+
+  // Checkpoints.
+  Lsn low_water_lsn = 0;  // the log is needed above this one only
+  uint64_t checkpoints = 0;
+  uint64_t checkpoint_bytes = 0;  // written since Open()
+  absl::Status checkpoint_status;  // of the last one
+};
+
+}  // namespace engram
+
+#endif  // ENGRAM_STATS_H_
