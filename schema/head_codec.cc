@@ -1,0 +1,109 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "schema/flatbuffer_access.h"
+#include "schema/limits.h"
+#include "schema/part_codec.h"
+#include "storage/base/status_macros.h"
+
+namespace engram::schema {
+namespace {
+
+// A head may list more than the other tables, but has only a few tables.
+using FlatReferences = flatbuffers::Vector<const fb::PartReference*>;
+
+flatbuffers::Offset<FlatReferences> CreateReferences(
+    absl::Span<const PartReference> references,
+    flatbuffers::FlatBufferBuilder* builder) {
+  std::vector<fb::PartReference> flat;
+  flat.reserve(references.size());
+  for (const PartReference& part : references) {
+    flat.emplace_back(part.generation, part.index, part.first_slot, part.count,
+                      part.crc);
+  }
+  return builder->CreateVectorOfStructs(flat);
+}
+
+std::vector<PartReference> ReadReferences(const FlatReferences* flat) {
+  std::vector<PartReference> references;
+  if (flat == nullptr) return references;
+  references.reserve(flat->size());
+  for (const fb::PartReference* part : *flat) {
+    references.push_back({part->generation(), part->index(),
+                          part->first_slot(), part->count(), part->crc()});
+  }
+  return references;
+}
+
+// The parts must cover [0, slot_count) once and in order.
+absl::Status CheckCoverage(absl::string_view what,
+                           absl::Span<const PartReference> parts,
+                           const Head& head) {
+  uint64_t next = 0;
+  for (const PartReference& part : parts) {
+    if (part.first_slot != next || part.count == 0 ||
+        part.generation > head.generation) {
+      return absl::DataLossError(
+          absl::StrCat("head: ", what, " part ", part.index,
+                       " starts at slot ", part.first_slot, ", expected ",
+                       next));
+    }
+    next += part.count;
+  }
+  if (next != head.slot_count) {
+    return absl::DataLossError(absl::StrCat("head: ", what, " parts hold ",
+                                            next, " slots of ",
+                                            head.slot_count));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string EncodeHead(const Head& head) {
+  flatbuffers::FlatBufferBuilder builder;
+  const auto space = CreateDescription(head.space, &builder);
+  const auto vectors = CreateReferences(head.vector_parts, &builder);
+  const auto links = CreateReferences(head.link_parts, &builder);
+  builder.Finish(fb::CreateHead(
+      builder, kCheckpointFormatVersion, head.generation, head.checkpoint_lsn,
+      space, head.slot_count, head.live_count, head.has_graph, head.entry_slot,
+      head.entry_layer, vectors, links));
+  return Wrap({ValueKind::kHead, head.space.id, head.generation}, builder);
+}
+
+absl::StatusOr<Head> DecodeHead(uint64_t space_id, absl::string_view value) {
+  ENGRAM_ASSIGN_OR_RETURN(
+      const UnwrappedValue unwrapped,
+      UnwrapValue({ValueKind::kHead, space_id, kAnyGeneration}, value,
+                  kHeadBytesMax));
+  const auto* flat = VerifiedRoot<fb::Head>(unwrapped);
+  if (flat == nullptr) return absl::DataLossError("head: malformed");
+  if (flat->format_version() > kCheckpointFormatVersion) {
+    return absl::UnimplementedError(
+        absl::StrCat("checkpoint format version ", flat->format_version(),
+                     " is newer than the newest this build reads, ",
+                     kCheckpointFormatVersion));
+  }
+  Head head;
+  head.generation = flat->generation();
+  head.checkpoint_lsn = flat->checkpoint_lsn();
+  ENGRAM_ASSIGN_OR_RETURN(head.space, ReadDescription(flat->space()));
+  head.slot_count = flat->slot_count();
+  head.live_count = flat->live_count();
+  head.has_graph = flat->has_graph();
+  head.entry_slot = flat->entry_slot();
+  head.entry_layer = flat->entry_layer();
+  head.vector_parts = ReadReferences(flat->vector_parts());
+  head.link_parts = ReadReferences(flat->link_parts());
+  if (head.generation != unwrapped.generation() || head.space.id != space_id ||
+      head.live_count > head.slot_count || head.entry_layer > kLayerMax ||
+      (head.has_graph && head.entry_slot >= head.slot_count)) {
+    return absl::DataLossError("head: a field is out of range");
+  }
+  ENGRAM_RETURN_IF_ERROR(CheckCoverage("vector", head.vector_parts, head));
+  ENGRAM_RETURN_IF_ERROR(CheckCoverage("link", head.link_parts, head));
+  return head;
+}
+
+}  // namespace engram::schema

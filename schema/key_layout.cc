@@ -1,0 +1,53 @@
+#include "schema/key_layout.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+
+namespace engram::schema {
+namespace {
+
+void AppendBigEndian(uint64_t value, int bytes, std::string* out) {
+  for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8) {
+    out->push_back(static_cast<char>((value >> shift) & 0xff));
+  }
+}
+
+}  // namespace
+
+std::string CatalogEntryKey(uint64_t space_id) {
+  std::string key(kCatalogEntryPrefix);
+  AppendBigEndian(space_id, 8, &key);
+  return key;
+}
+
+std::string LinkPartKey(uint64_t generation, uint32_t index) {
+  std::string key = "l/";
+  AppendBigEndian(generation, 8, &key);
+  AppendBigEndian(index, 4, &key);
+  return key;
+}
+
+std::string RecordKey(absl::string_view id) {
+  return absl::StrCat(kRecordPrefix, id);
+}
+
+std::string VectorPartKey(uint32_t segment, uint64_t generation) {
+  std::string key(kVectorPrefix);
+  AppendBigEndian(segment, 4, &key);
+  AppendBigEndian(generation, 8, &key);
+  return key;
+}
+
+std::string FamilyName(uint64_t number) {
+  return absl::StrFormat("p%06d", number);
+}
+
+uint64_t FamilyNumber(absl::string_view name) {
+  uint64_t number = 0;
+  if (!absl::ConsumePrefix(&name, "p") || name.size() < 6) return 0;
+  return absl::SimpleAtoi(name, &number) ? number : 0;
+}
+
+}  // namespace engram::schema

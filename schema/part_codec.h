@@ -1,0 +1,107 @@
+// The values of one space's checkpoint: head, vector parts, link parts and
+// records. Decoding accepts any bytes and checks what they mean as far as one
+// value can tell; engine/index checks the graph as a whole.
+
+#ifndef ENGRAM_SCHEMA_PART_CODEC_H_
+#define ENGRAM_SCHEMA_PART_CODEC_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "schema/space_codec.h"
+#include "schema/wal_layout.h"
+
+namespace engram::schema {
+
+// Where a part is and what it holds; `index` is a vector part's segment or a
+// link part's number.
+struct PartReference {
+  uint64_t generation = 0;
+  uint32_t index = 0;
+  uint32_t first_slot = 0;
+  uint32_t count = 0;
+  uint32_t crc = 0;
+};
+
+struct Head {
+  uint64_t generation = 0;
+  Lsn checkpoint_lsn = 0;
+  SpaceDescription space;
+  uint32_t slot_count = 0;
+  uint32_t live_count = 0;
+  bool has_graph = false;
+  uint32_t entry_slot = 0;
+  uint32_t entry_layer = 0;
+  std::vector<PartReference> vector_parts;  // by first_slot, without gaps
+  std::vector<PartReference> link_parts;    // by index, without gaps
+};
+
+std::string EncodeHead(const Head& head);
+absl::StatusOr<Head> DecodeHead(uint64_t space_id, absl::string_view value);
+
+// Slots of one segment. A segment is as many slots as surely fit in a value.
+uint32_t VectorSegmentSlots(uint32_t dimension);
+
+struct VectorPart {
+  uint32_t first_slot = 0;
+  uint32_t dimension = 0;
+  std::vector<Lsn> lsns;
+  std::vector<std::string> ids;
+  std::vector<float> rows;  // lsns.size() * dimension
+};
+
+// One slot's contribution to a part; borrows everything.
+struct VectorRow {
+  Lsn lsn = 0;
+  absl::string_view id;
+  absl::Span<const float> vector;
+};
+
+std::string EncodeVectorPart(uint64_t space_id, uint64_t generation,
+                             uint32_t first_slot,
+                             absl::Span<const VectorRow> rows);
+absl::StatusOr<VectorPart> DecodeVectorPart(uint64_t space_id,
+                                            uint32_t dimension,
+                                            const PartReference& reference,
+                                            absl::string_view value);
+
+// What a checkpoint says of one node. layers[l] holds its neighbors on layer
+// l; a space without a graph has nodes without layers.
+struct NodeLinks {
+  uint32_t slot = 0;
+  bool removed = false;
+  std::vector<std::vector<uint32_t>> layers;
+};
+
+// Nodes of one link part.
+inline constexpr uint32_t kLinkPartNodes = 4096;
+
+// Sorts each node's neighbors.
+std::string EncodeLinkPart(uint64_t space_id, uint64_t generation,
+                           absl::Span<NodeLinks> nodes);
+
+// `slot_count` bounds every slot, `M` every list (2 M on layer 0).
+absl::StatusOr<std::vector<NodeLinks>> DecodeLinkPart(
+    uint64_t space_id, uint32_t slot_count, uint32_t M,
+    const PartReference& reference, absl::string_view value);
+
+struct Record {
+  Lsn lsn = 0;
+  uint32_t slot = 0;
+  int64_t timestamp_us = 0;
+  std::string payload;
+};
+
+std::string EncodeRecordValue(uint64_t space_id, Lsn lsn, uint32_t slot,
+                              int64_t timestamp_us, absl::string_view payload);
+absl::StatusOr<Record> DecodeRecordValue(uint64_t space_id,
+                                         absl::string_view value);
+
+}  // namespace engram::schema
+
+#endif  // ENGRAM_SCHEMA_PART_CODEC_H_
