@@ -55,10 +55,9 @@ absl::StatusOr<UnwrappedValue> UnwrapValue(const ValuePlace& place,
                                            absl::string_view value,
                                            size_t bytes_max) {
   if (value.size() <= kEnvelopeBytes || value.size() > bytes_max) {
-    return absl::DataLossError(absl::StrCat("value of ", value.size(),
-                                            " bytes; allowed are ",
-                                            kEnvelopeBytes + 1, " to ",
-                                            bytes_max));
+    return absl::DataLossError(
+        absl::StrCat("value of ", value.size(), " bytes; allowed are ",
+                     kEnvelopeBytes + 1, " to ", bytes_max));
   }
   const Envelope envelope = LoadEnvelope(value);
   if (envelope.crc !=
@@ -71,9 +70,8 @@ absl::StatusOr<UnwrappedValue> UnwrapValue(const ValuePlace& place,
                      absl::Hex(static_cast<uint32_t>(place.kind))));
   }
   if (envelope.space_id != place.space_id) {
-    return absl::DataLossError(absl::StrCat("value of space ",
-                                            envelope.space_id, ", expected ",
-                                            place.space_id));
+    return absl::DataLossError(absl::StrCat(
+        "value of space ", envelope.space_id, ", expected ", place.space_id));
   }
   if (place.generation != kAnyGeneration &&
       envelope.generation != place.generation) {

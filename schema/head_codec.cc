@@ -29,8 +29,8 @@ std::vector<PartReference> ReadReferences(const FlatReferences* flat) {
   if (flat == nullptr) return references;
   references.reserve(flat->size());
   for (const fb::PartReference* part : *flat) {
-    references.push_back({part->generation(), part->index(),
-                          part->first_slot(), part->count(), part->crc()});
+    references.push_back({part->generation(), part->index(), part->first_slot(),
+                          part->count(), part->crc()});
   }
   return references;
 }
@@ -44,16 +44,14 @@ absl::Status CheckCoverage(absl::string_view what,
     if (part.first_slot != next || part.count == 0 ||
         part.generation > head.generation) {
       return absl::DataLossError(
-          absl::StrCat("head: ", what, " part ", part.index,
-                       " starts at slot ", part.first_slot, ", expected ",
-                       next));
+          absl::StrCat("head: ", what, " part ", part.index, " starts at slot ",
+                       part.first_slot, ", expected ", next));
     }
     next += part.count;
   }
   if (next != head.slot_count) {
-    return absl::DataLossError(absl::StrCat("head: ", what, " parts hold ",
-                                            next, " slots of ",
-                                            head.slot_count));
+    return absl::DataLossError(absl::StrCat(
+        "head: ", what, " parts hold ", next, " slots of ", head.slot_count));
   }
   return absl::OkStatus();
 }

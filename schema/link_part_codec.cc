@@ -91,8 +91,8 @@ absl::Status ReadLayer(uint32_t slot, uint32_t slot_count, uint32_t degree_max,
   const uint32_t degree = reader->Varint();
   if (!reader->ok()) return BadNode(slot, "truncated");
   if (degree > degree_max) {
-    return BadNode(slot, absl::StrCat("degree ", degree, ", allowed are ",
-                                      degree_max));
+    return BadNode(
+        slot, absl::StrCat("degree ", degree, ", allowed are ", degree_max));
   }
   uint64_t neighbor = 0;
   for (uint32_t i = 0; i < degree; ++i) {
@@ -121,9 +121,8 @@ std::string EncodeLinkPart(uint64_t space_id, uint64_t generation,
   }
   flatbuffers::FlatBufferBuilder builder(bytes.size() + 64);
   const auto flat_nodes = CreateBytes(bytes, &builder);
-  builder.Finish(fb::CreateLinkPart(builder, nodes[0].slot,
-                                    static_cast<uint32_t>(nodes.size()),
-                                    flat_nodes));
+  builder.Finish(fb::CreateLinkPart(
+      builder, nodes[0].slot, static_cast<uint32_t>(nodes.size()), flat_nodes));
   return Wrap({ValueKind::kLinkPart, space_id, generation}, builder);
 }
 
@@ -132,8 +131,8 @@ absl::StatusOr<std::vector<NodeLinks>> DecodeLinkPart(
     const PartReference& reference, absl::string_view value) {
   ENGRAM_ASSIGN_OR_RETURN(
       const UnwrappedValue unwrapped,
-      UnwrapValue({ValueKind::kLinkPart, space_id, reference.generation},
-                  value, kPartBytesMax));
+      UnwrapValue({ValueKind::kLinkPart, space_id, reference.generation}, value,
+                  kPartBytesMax));
   if (EnvelopeCrc(value) != reference.crc) {
     return absl::DataLossError("link part: is not the one that the head lists");
   }

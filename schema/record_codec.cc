@@ -6,8 +6,7 @@
 namespace engram::schema {
 
 std::string EncodeRecordValue(uint64_t space_id, Lsn lsn, uint32_t slot,
-                              int64_t timestamp_us,
-                              absl::string_view payload) {
+                              int64_t timestamp_us, absl::string_view payload) {
   flatbuffers::FlatBufferBuilder builder(payload.size() + 128);
   const auto flat_payload = CreateBytes(payload, &builder);
   builder.Finish(

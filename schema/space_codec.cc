@@ -17,8 +17,8 @@ bool IsNameCharacter(char c) {
 absl::Status CheckName(absl::string_view name) {
   if (name.empty() || name.size() > kSpaceNameBytesMax) {
     return absl::InvalidArgumentError(
-        absl::StrCat("space name has ", name.size(), " bytes, allowed are 1 to ",
-                     kSpaceNameBytesMax));
+        absl::StrCat("space name has ", name.size(),
+                     " bytes, allowed are 1 to ", kSpaceNameBytesMax));
   }
   for (const char c : name) {
     if (!IsNameCharacter(c)) {
@@ -51,10 +51,9 @@ absl::Status CheckSpaceDescription(const SpaceDescription& space) {
   }
   if (space.ef_construction < space.M ||
       space.ef_construction > kEfConstructionMax) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(who, "ef_construction is ", space.ef_construction,
-                     ", allowed are M = ", space.M, " to ",
-                     kEfConstructionMax));
+    return absl::InvalidArgumentError(absl::StrCat(
+        who, "ef_construction is ", space.ef_construction,
+        ", allowed are M = ", space.M, " to ", kEfConstructionMax));
   }
   return absl::OkStatus();
 }
@@ -79,8 +78,7 @@ absl::StatusOr<SpaceDescription> ReadDescription(
   space.M = flat->m();
   space.ef_construction = flat->ef_construction();
   space.seed = flat->seed();
-  if (const absl::Status status = CheckSpaceDescription(space);
-      !status.ok()) {
+  if (const absl::Status status = CheckSpaceDescription(space); !status.ok()) {
     return absl::DataLossError(status.message());
   }
   if (space.id == 0) return absl::DataLossError("description: space id is 0");
@@ -116,10 +114,9 @@ std::string EncodeCatalogEntry(const CatalogEntry& entry) {
 
 absl::StatusOr<CatalogEntry> DecodeCatalogEntry(uint64_t space_id,
                                                 absl::string_view value) {
-  ENGRAM_ASSIGN_OR_RETURN(
-      const UnwrappedValue unwrapped,
-      UnwrapValue({ValueKind::kCatalogEntry, space_id, 0}, value,
-                  kPartBytesMax));
+  ENGRAM_ASSIGN_OR_RETURN(const UnwrappedValue unwrapped,
+                          UnwrapValue({ValueKind::kCatalogEntry, space_id, 0},
+                                      value, kPartBytesMax));
   const auto* flat = VerifiedRoot<fb::CatalogEntry>(unwrapped);
   if (flat == nullptr) return absl::DataLossError("catalog entry: malformed");
   CatalogEntry entry;
@@ -128,22 +125,21 @@ absl::StatusOr<CatalogEntry> DecodeCatalogEntry(uint64_t space_id,
   entry.family = std::string(ToView(flat->family()));
   entry.dropped = flat->dropped();
   if (entry.space.id != space_id) {
-    return absl::DataLossError(absl::StrCat("catalog entry ", space_id,
-                                            " describes space ",
-                                            entry.space.id));
+    return absl::DataLossError(absl::StrCat(
+        "catalog entry ", space_id, " describes space ", entry.space.id));
   }
   if (!entry.family.empty() && FamilyNumber(entry.family) == 0) {
-    return absl::DataLossError(absl::StrCat("catalog entry ", space_id,
-                                            ": impossible family name"));
+    return absl::DataLossError(
+        absl::StrCat("catalog entry ", space_id, ": impossible family name"));
   }
   return entry;
 }
 
 std::string EncodeCatalog(const Catalog& catalog) {
   flatbuffers::FlatBufferBuilder builder;
-  builder.Finish(fb::CreateCatalog(
-      builder, kCheckpointFormatVersion, catalog.catalog_lsn,
-      catalog.low_water_lsn, catalog.next_space_id, catalog.next_family));
+  builder.Finish(fb::CreateCatalog(builder, kCheckpointFormatVersion,
+                                   catalog.catalog_lsn, catalog.low_water_lsn,
+                                   catalog.next_space_id, catalog.next_family));
   return Wrap({ValueKind::kCatalog, 0, 0}, builder);
 }
 

@@ -64,8 +64,8 @@ void EncodeBody(const RecordDraft& draft, char* out) {
       body.id_bytes = static_cast<uint16_t>(draft.id.size());
       body.timestamp_us = draft.timestamp_us;
       out = Store(body, out);
-      out = StoreBytes(draft.vector.data(),
-                       draft.vector.size() * sizeof(float), out);
+      out = StoreBytes(draft.vector.data(), draft.vector.size() * sizeof(float),
+                       out);
       out = StoreBytes(draft.id.data(), draft.id.size(), out);
       StoreBytes(draft.payload.data(), draft.payload.size(), out);
       return;
@@ -176,6 +176,7 @@ void EncodeRecord(const RecordDraft& draft, Lsn lsn, char* out) {
   header.lsn = lsn;
   header.type = static_cast<uint8_t>(draft.type);
   header.space_id = draft.space_id;
+  std::memset(out + RecordBytes(draft) - kRecordAlignment, 0, kRecordAlignment);
   EncodeBody(draft, Store(header, out));
 }
 
@@ -188,8 +189,8 @@ void SealGroup(const GroupSeal& seal, absl::Span<char> group) {
           record + offsetof(RecordHeader, crc));
     record += RecordStride(record);
   }
-  ENGRAM_CHECK(record == group.data() + sizeof(GroupHeader) +
-                             seal.record_bytes);
+  ENGRAM_CHECK(record ==
+               group.data() + sizeof(GroupHeader) + seal.record_bytes);
   GroupHeader header{};
   header.magic = kGroupMagic;
   header.epoch = seal.epoch;
@@ -229,10 +230,9 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(const char* block) {
     return absl::DataLossError("segment header: checksum mismatch");
   }
   if (header.version > kWalFormatVersion) {
-    return absl::UnimplementedError(
-        absl::StrCat("log format version ", header.version,
-                     " is newer than the newest this build reads, ",
-                     kWalFormatVersion));
+    return absl::UnimplementedError(absl::StrCat(
+        "log format version ", header.version,
+        " is newer than the newest this build reads, ", kWalFormatVersion));
   }
   if (header.number == 0 || header.epoch == 0 || header.first_lsn == 0 ||
       header.segment_bytes < kSegmentBytesMin ||
@@ -265,8 +265,8 @@ absl::Status DecodeGroup(const GroupHeader& header,
   ENGRAM_CHECK(group.size() == GroupBytes(header.record_bytes));
   if (header.body_crc != Crc32c(group.data() + sizeof(GroupHeader),
                                 group.size() - sizeof(GroupHeader))) {
-    return absl::DataLossError(absl::StrCat("group at LSN ", header.first_lsn,
-                                            ": checksum mismatch"));
+    return absl::DataLossError(
+        absl::StrCat("group at LSN ", header.first_lsn, ": checksum mismatch"));
   }
   const char* const first = group.data() + sizeof(GroupHeader);
   const char* const end = first + header.record_bytes;

@@ -36,7 +36,7 @@ struct RecordDraft {
 // Bytes that the record takes in a group, padding included.
 size_t RecordBytes(const RecordDraft& draft);
 
-// Writes the record to `out`, which has RecordBytes(draft) zeroed bytes. Its
+// Writes the record and its padding, RecordBytes(draft) bytes, to `out`. Its
 // crc is left to SealGroup(): the epoch is known only when the group is
 // written.
 void EncodeRecord(const RecordDraft& draft, Lsn lsn, char* out);

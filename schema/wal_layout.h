@@ -45,7 +45,7 @@ struct DatabaseId {
 // What a segment says of the one before it. `end_offset` is the recorded cut:
 // no reader looks at the predecessor beyond it, ever.
 struct Predecessor {
-  uint64_t number;      // 0: there is none
+  uint64_t number;  // 0: there is none
   uint64_t epoch;
   uint64_t last_lsn;    // of its last good record, or of those before it
   uint64_t end_offset;  // where its last good group ends

@@ -1,7 +1,6 @@
 #include "storage/base/aligned_buffer.h"
 
 #include <cstdlib>
-#include <cstring>
 
 #include "storage/base/check.h"
 
@@ -11,7 +10,6 @@ AlignedBuffer::AlignedBuffer(size_t bytes) : size_(bytes) {
   const size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
   data_.reset(static_cast<char*>(std::aligned_alloc(kAlignment, rounded)));
   ENGRAM_CHECK(data_ != nullptr);
-  std::memset(data_.get(), 0, rounded);
 }
 
 void AlignedBuffer::Free::operator()(char* data) const { std::free(data); }

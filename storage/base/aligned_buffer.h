@@ -8,7 +8,7 @@
 
 namespace engram {
 
-// Owns `size()` zeroed bytes aligned to kAlignment. Move-only.
+// Owns `size()` bytes aligned to kAlignment, not initialised. Move-only.
 class AlignedBuffer {
  public:
   static constexpr size_t kAlignment = 4096;

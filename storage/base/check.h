@@ -15,11 +15,11 @@ namespace engram {
 
 }  // namespace engram
 
-#define ENGRAM_CHECK(condition)                                     \
-  do {                                                              \
-    if (!(condition)) [[unlikely]] {                                \
-      ::engram::CheckFailed(__FILE__, __LINE__, #condition);        \
-    }                                                               \
+#define ENGRAM_CHECK(condition)                              \
+  do {                                                       \
+    if (!(condition)) [[unlikely]] {                         \
+      ::engram::CheckFailed(__FILE__, __LINE__, #condition); \
+    }                                                        \
   } while (false)
 
 #ifdef ENGRAM_DEBUG_CHECKS

@@ -9,9 +9,8 @@ namespace engram {
 
 absl::Status ErrnoStatus(int error, absl::string_view operation,
                          absl::string_view path) {
-  const std::string message =
-      absl::StrCat(operation, " ", path, ": ",
-                   std::generic_category().message(error));
+  const std::string message = absl::StrCat(
+      operation, " ", path, ": ", std::generic_category().message(error));
   if (error == ENOSPC || error == EDQUOT) {
     return absl::ResourceExhaustedError(message);
   }

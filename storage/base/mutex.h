@@ -5,7 +5,7 @@
 //   int depth_ ABSL_GUARDED_BY(mutex_) = 0;
 //   ...
 //   MutexLock lock(mutex_);
-//   while (depth_ == 0) not_empty_.Wait(lock);
+//   while (depth_ == 0) not_empty_.Wait(mutex_);
 //
 // Not absl::Mutex: Debian's Abseil is not built for ThreadSanitizer, which
 // then reports races in correct code.
@@ -35,7 +35,7 @@ class ABSL_LOCKABLE Mutex {
   }
 
  private:
-  friend class MutexLock;
+  friend class CondVar;
   std::mutex mutex_;
 };
 
@@ -43,33 +43,50 @@ class ABSL_LOCKABLE Mutex {
 class ABSL_SCOPED_LOCKABLE MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex)
-      : lock_(mutex.mutex_) {}
-  ~MutexLock() ABSL_UNLOCK_FUNCTION() {}
+      : mutex_(mutex) {
+    mutex_.Lock();
+  }
+  ~MutexLock() ABSL_UNLOCK_FUNCTION() {
+    if (held_) mutex_.Unlock();
+  }
 
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
 
-  void Unlock() ABSL_UNLOCK_FUNCTION() { lock_.unlock(); }
-  void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() { lock_.lock(); }
+  void Unlock() ABSL_UNLOCK_FUNCTION() {
+    held_ = false;
+    mutex_.Unlock();
+  }
+  void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() {
+    mutex_.Lock();
+    held_ = true;
+  }
 
  private:
-  friend class CondVar;
-  std::unique_lock<std::mutex> lock_;
+  Mutex& mutex_;
+  bool held_ = true;
 };
 
-// A condition variable. The caller re-checks its condition in a loop: wakeups
-// may be spurious.
+// A condition variable. The caller re-checks its condition in a loop.
 class CondVar {
  public:
   CondVar() = default;
   CondVar(const CondVar&) = delete;
   CondVar& operator=(const CondVar&) = delete;
 
-  void Wait(MutexLock& lock) { condition_.wait(lock.lock_); }
+  // Releases `mutex` while it waits. May return spuriously.
+  void Wait(Mutex& mutex) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    condition_.wait(lock);
+    lock.release();
+  }
 
-  // Returns after a notification, spuriously, or once `micros` have passed.
-  void WaitFor(MutexLock& lock, int64_t micros) {
-    condition_.wait_for(lock.lock_, std::chrono::microseconds(micros));
+  // The same; returns also once `micros` have passed.
+  void WaitFor(Mutex& mutex, int64_t micros)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    condition_.wait_for(lock, std::chrono::microseconds(micros));
+    lock.release();
   }
 
   void NotifyOne() { condition_.notify_one(); }

@@ -11,19 +11,19 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#define ENGRAM_RETURN_IF_ERROR(expression)               \
-  do {                                                   \
-    if (absl::Status engram_status_ = (expression);      \
-        !engram_status_.ok()) [[unlikely]] {             \
-      return engram_status_;                             \
-    }                                                    \
+#define ENGRAM_RETURN_IF_ERROR(expression)                                \
+  do {                                                                    \
+    if (absl::Status engram_status_ = (expression); !engram_status_.ok()) \
+        [[unlikely]] {                                                    \
+      return engram_status_;                                              \
+    }                                                                     \
   } while (false)
 
 #define ENGRAM_MACRO_JOIN_INNER(a, b) a##b
 #define ENGRAM_MACRO_JOIN(a, b) ENGRAM_MACRO_JOIN_INNER(a, b)
 
-#define ENGRAM_ASSIGN_OR_RETURN(lhs, expression)                       \
-  ENGRAM_ASSIGN_OR_RETURN_INNER(                                       \
+#define ENGRAM_ASSIGN_OR_RETURN(lhs, expression) \
+  ENGRAM_ASSIGN_OR_RETURN_INNER(                 \
       ENGRAM_MACRO_JOIN(engram_status_or_, __LINE__), lhs, expression)
 
 #define ENGRAM_ASSIGN_OR_RETURN_INNER(result, lhs, expression) \

@@ -1,0 +1,83 @@
+// The folder of the log and the files in it, as an interface, so that a
+// simulated disk can stand in for it.
+
+#ifndef ENGRAM_STORAGE_IO_DIRECTORY_H_
+#define ENGRAM_STORAGE_IO_DIRECTORY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+
+namespace engram::io {
+
+// An open file. Thread safety: reads may be concurrent; writes are the
+// owner's business.
+class File {
+ public:
+  virtual ~File() = default;
+
+  // Where error messages say it is.
+  virtual const std::string& path() const = 0;
+
+  // The descriptor for an IoQueue; -1 if this file has none.
+  virtual int fd() const = 0;
+
+  // Whether writes pass the page cache by (O_DIRECT). Offsets, sizes and
+  // addresses are then multiples of 4,096.
+  virtual bool direct() const = 0;
+
+  virtual absl::StatusOr<uint64_t> Size() const = 0;
+
+  // Fills out[0, n) from `offset` and returns n, which is less than
+  // out.size() only at the end of the file.
+  virtual absl::StatusOr<size_t> Read(uint64_t offset,
+                                      absl::Span<char> out) const = 0;
+
+  // Writes all of `data` at `offset`. Not durable before Sync().
+  virtual absl::Status Write(uint64_t offset, absl::Span<const char> data) = 0;
+
+  // fsync. An error is final: the kernel may have dropped the dirty pages, and
+  // a second try could succeed without the data.
+  virtual absl::Status Sync() = 0;
+};
+
+enum class OpenMode {
+  kRead,   // through the page cache
+  kWrite,  // past it where the file system allows
+};
+
+// A folder. Names are plain: no slashes. Symbolic links, and files with
+// further hard links, are refused.
+class Directory {
+ public:
+  virtual ~Directory() = default;
+
+  virtual const std::string& path() const = 0;
+  virtual absl::StatusOr<std::vector<std::string>> List() const = 0;
+  virtual absl::StatusOr<std::unique_ptr<File>> Open(absl::string_view name,
+                                                     OpenMode mode) = 0;
+
+  // Creates a file (replacing one that is there) of `bytes` zero bytes, every
+  // one of them written and synced: an extent that was only allocated costs a
+  // journal commit at its first sync, and there is no room to run out of
+  // later.
+  virtual absl::StatusOr<std::unique_ptr<File>> CreateZeroed(
+      absl::string_view name, uint64_t bytes) = 0;
+
+  virtual absl::Status Rename(absl::string_view from, absl::string_view to) = 0;
+  virtual absl::Status Remove(absl::string_view name) = 0;
+
+  // Makes creations, renames and removals durable.
+  virtual absl::Status Sync() = 0;
+};
+
+}  // namespace engram::io
+
+#endif  // ENGRAM_STORAGE_IO_DIRECTORY_H_

@@ -1,0 +1,38 @@
+#include "storage/io/directory_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "storage/base/errno_status.h"
+
+namespace engram::io {
+namespace {
+
+constexpr int kAttempts = 6;
+constexpr useconds_t kPauseMicros = 50'000;
+
+}  // namespace
+
+absl::StatusOr<DirectoryLock> DirectoryLock::Acquire(const std::string& path) {
+  UniqueFd fd(
+      ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.valid()) return ErrnoStatus(errno, "open", path);
+  for (int attempt = 1;; ++attempt) {
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) {
+      return DirectoryLock(std::move(fd));
+    }
+    if (errno != EWOULDBLOCK && errno != EINTR) {
+      return ErrnoStatus(errno, "lock", path);
+    }
+    if (attempt == kAttempts) {
+      return absl::UnavailableError(absl::StrCat(path, " is locked"));
+    }
+    ::usleep(kPauseMicros);
+  }
+}
+
+}  // namespace engram::io

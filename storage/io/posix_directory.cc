@@ -1,0 +1,197 @@
+#include "storage/io/posix_directory.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "storage/base/aligned_buffer.h"
+#include "storage/base/check.h"
+#include "storage/base/errno_status.h"
+#include "storage/base/status_macros.h"
+#include "storage/base/unique_fd.h"
+
+namespace engram::io {
+namespace {
+
+constexpr size_t kZeroFillBytes = size_t{1} << 20;
+constexpr mode_t kFileMode = 0600;
+constexpr mode_t kDirectoryMode = 0700;
+
+class PosixFile final : public File {
+ public:
+  PosixFile(std::string path, UniqueFd fd, bool direct)
+      : path_(std::move(path)), fd_(std::move(fd)), direct_(direct) {}
+
+  const std::string& path() const override { return path_; }
+  int fd() const override { return fd_.get(); }
+  bool direct() const override { return direct_; }
+
+  absl::StatusOr<uint64_t> Size() const override {
+    struct stat info;
+    if (::fstat(fd_.get(), &info) != 0) {
+      return ErrnoStatus(errno, "stat", path_);
+    }
+    return static_cast<uint64_t>(info.st_size);
+  }
+
+  absl::StatusOr<size_t> Read(uint64_t offset,
+                              absl::Span<char> out) const override {
+    size_t done = 0;
+    while (done < out.size()) {
+      const ssize_t n = ::pread(fd_.get(), out.data() + done, out.size() - done,
+                                static_cast<off_t>(offset + done));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return ErrnoStatus(errno, "read", path_);
+      if (n == 0) break;
+      done += static_cast<size_t>(n);
+    }
+    return done;
+  }
+
+  absl::Status Write(uint64_t offset, absl::Span<const char> data) override {
+    size_t done = 0;
+    while (done < data.size()) {
+      const ssize_t n =
+          ::pwrite(fd_.get(), data.data() + done, data.size() - done,
+                   static_cast<off_t>(offset + done));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return ErrnoStatus(errno, "write", path_);
+      done += static_cast<size_t>(n);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Sync() override {
+    if (::fsync(fd_.get()) != 0) return ErrnoStatus(errno, "sync", path_);
+    return absl::OkStatus();
+  }
+
+ private:
+  const std::string path_;
+  const UniqueFd fd_;
+  const bool direct_;
+};
+
+class PosixDirectory final : public Directory {
+ public:
+  PosixDirectory(std::string path, UniqueFd fd, bool allow_direct)
+      : path_(std::move(path)),
+        fd_(std::move(fd)),
+        allow_direct_(allow_direct) {}
+
+  const std::string& path() const override { return path_; }
+
+  absl::StatusOr<std::vector<std::string>> List() const override {
+    DIR* stream = ::opendir(path_.c_str());
+    if (stream == nullptr) return ErrnoStatus(errno, "list", path_);
+    std::vector<std::string> names;
+    errno = 0;
+    while (const dirent* entry = ::readdir(stream)) {
+      const absl::string_view name = entry->d_name;
+      if (name != "." && name != "..") names.emplace_back(name);
+    }
+    const int error = errno;
+    ::closedir(stream);
+    if (error != 0) return ErrnoStatus(error, "list", path_);
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  absl::StatusOr<std::unique_ptr<File>> Open(absl::string_view name,
+                                             OpenMode mode) override {
+    if (mode == OpenMode::kRead) return OpenAt(name, O_RDONLY, false);
+    return OpenForWrite(name, O_RDWR);
+  }
+
+  absl::StatusOr<std::unique_ptr<File>> CreateZeroed(absl::string_view name,
+                                                     uint64_t bytes) override {
+    ENGRAM_ASSIGN_OR_RETURN(std::unique_ptr<File> file,
+                            OpenForWrite(name, O_RDWR | O_CREAT | O_TRUNC));
+    AlignedBuffer zeros(kZeroFillBytes);
+    std::memset(zeros.data(), 0, zeros.size());
+    for (uint64_t offset = 0; offset < bytes; offset += zeros.size()) {
+      const size_t chunk = std::min<uint64_t>(zeros.size(), bytes - offset);
+      ENGRAM_RETURN_IF_ERROR(
+          file->Write(offset, absl::MakeConstSpan(zeros.data(), chunk)));
+    }
+    ENGRAM_RETURN_IF_ERROR(file->Sync());
+    ENGRAM_RETURN_IF_ERROR(Sync());
+    return file;
+  }
+
+  absl::Status Rename(absl::string_view from, absl::string_view to) override {
+    if (::renameat(fd_.get(), std::string(from).c_str(), fd_.get(),
+                   std::string(to).c_str()) != 0) {
+      return ErrnoStatus(errno, "rename", PathOf(from));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Remove(absl::string_view name) override {
+    if (::unlinkat(fd_.get(), std::string(name).c_str(), 0) != 0) {
+      return ErrnoStatus(errno, "remove", PathOf(name));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Sync() override {
+    if (::fsync(fd_.get()) != 0) return ErrnoStatus(errno, "sync", path_);
+    return absl::OkStatus();
+  }
+
+ private:
+  std::string PathOf(absl::string_view name) const {
+    return absl::StrCat(path_, "/", name);
+  }
+
+  absl::StatusOr<std::unique_ptr<File>> OpenForWrite(absl::string_view name,
+                                                     int flags) {
+    if (allow_direct_) {
+      absl::StatusOr<std::unique_ptr<File>> file =
+          OpenAt(name, flags | O_DIRECT, true);
+      // Older tmpfs and some network file systems know no O_DIRECT.
+      if (file.ok() || !absl::IsInvalidArgument(file.status())) return file;
+    }
+    return OpenAt(name, flags, false);
+  }
+
+  absl::StatusOr<std::unique_ptr<File>> OpenAt(absl::string_view name,
+                                               int flags, bool direct) {
+    const std::string path = PathOf(name);
+    UniqueFd fd(::openat(fd_.get(), std::string(name).c_str(),
+                         flags | O_NOFOLLOW | O_CLOEXEC, kFileMode));
+    if (!fd.valid()) return ErrnoStatus(errno, "open", path);
+    struct stat info;
+    if (::fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, "stat", path);
+    if (!S_ISREG(info.st_mode) || info.st_nlink != 1) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(path, ": is no regular file with exactly one name"));
+    }
+    return std::make_unique<PosixFile>(path, std::move(fd), direct);
+  }
+
+  const std::string path_;
+  const UniqueFd fd_;
+  const bool allow_direct_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Directory>> OpenPosixDirectory(
+    const std::string& path, bool create, bool allow_direct) {
+  if (create && ::mkdir(path.c_str(), kDirectoryMode) != 0 && errno != EEXIST) {
+    return ErrnoStatus(errno, "create", path);
+  }
+  UniqueFd fd(
+      ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.valid()) return ErrnoStatus(errno, "open", path);
+  return std::make_unique<PosixDirectory>(path, std::move(fd), allow_direct);
+}
+
+}  // namespace engram::io

@@ -1,0 +1,109 @@
+#include "storage/wal/segment_scanner.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "schema/wal_codec.h"
+#include "storage/base/status_macros.h"
+
+namespace engram::wal {
+
+using schema::kGroupsOffset;
+using schema::kWalBlockBytes;
+
+namespace {
+
+constexpr size_t kWindowBytes = size_t{1} << 20;
+
+}  // namespace
+
+absl::StatusOr<SegmentScanner> SegmentScanner::Open(const io::File* file) {
+  ENGRAM_ASSIGN_OR_RETURN(const uint64_t file_bytes, file->Size());
+  AlignedBuffer blocks(kGroupsOffset);
+  ENGRAM_ASSIGN_OR_RETURN(
+      const size_t read,
+      file->Read(0, absl::MakeSpan(blocks.data(), blocks.size())));
+  absl::Status first_error = absl::DataLossError("segment header: truncated");
+  for (size_t copy = 0; copy < schema::kSegmentHeaderCopies; ++copy) {
+    if ((copy + 1) * kWalBlockBytes > read) break;
+    absl::StatusOr<schema::SegmentHeader> header =
+        schema::DecodeSegmentHeader(blocks.data() + copy * kWalBlockBytes);
+    if (header.ok()) {
+      const uint64_t bytes = std::min(file_bytes, header->segment_bytes);
+      return SegmentScanner(file, *header, bytes);
+    }
+    if (copy == 0) first_error = header.status();
+  }
+  return absl::Status(first_error.code(),
+                      absl::StrCat(file->path(), ": ", first_error.message()));
+}
+
+absl::StatusOr<std::unique_ptr<ScannedGroup>> SegmentScanner::Read(
+    uint64_t offset, uint64_t limit, std::string* why) const {
+  limit = std::min(limit, file_bytes_);
+  if (offset + kWalBlockBytes > limit) {
+    *why = "the segment ends";
+    return nullptr;
+  }
+  char block[kWalBlockBytes];
+  ENGRAM_ASSIGN_OR_RETURN(size_t read,
+                          file_->Read(offset, absl::MakeSpan(block)));
+  schema::GroupHeader header;
+  if (read < kWalBlockBytes ||
+      !schema::DecodeGroupHeader(block, header_.epoch, limit - offset,
+                                 &header)) {
+    *why = "no group header";
+    return nullptr;
+  }
+  AlignedBuffer data(schema::GroupBytes(header.record_bytes));
+  const auto bytes = absl::MakeSpan(data.data(), data.size());
+  ENGRAM_ASSIGN_OR_RETURN(read, file_->Read(offset, bytes));
+  if (read < bytes.size()) {
+    *why = "the file ends within a group";
+    return nullptr;
+  }
+  auto scanned = std::make_unique<ScannedGroup>();
+  scanned->header = header;
+  const absl::Status status = schema::DecodeGroup(
+      header, bytes, [&scanned](const schema::RecordView& record) {
+        scanned->marker = schema::IsMarker(record.type);
+        scanned->marker_type = record.type;
+      });
+  if (!status.ok()) {
+    *why = std::string(status.message());
+    return nullptr;
+  }
+  scanned->group = std::make_shared<Group>(std::move(data), header);
+  return scanned;
+}
+
+absl::StatusOr<Lsn> SegmentScanner::FindDurable(uint64_t offset, uint64_t limit,
+                                                uint64_t* next_group) const {
+  Lsn durable = 0;
+  *next_group = 0;
+  limit = std::min(limit, file_bytes_);
+  AlignedBuffer window(kWindowBytes);
+  for (; offset + kWalBlockBytes <= limit; offset += kWindowBytes) {
+    ENGRAM_ASSIGN_OR_RETURN(
+        const size_t read,
+        file_->Read(offset, absl::MakeSpan(window.data(),
+                                           std::min<uint64_t>(
+                                               kWindowBytes, limit - offset))));
+    for (size_t at = 0; at + kWalBlockBytes <= read; at += kWalBlockBytes) {
+      schema::GroupHeader header;
+      if (!schema::DecodeGroupHeader(window.data() + at, header_.epoch,
+                                     limit - offset - at, &header)) {
+        continue;
+      }
+      durable = std::max(durable, header.durable_lsn);
+      if (*next_group != 0) continue;
+      std::string why;
+      ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<ScannedGroup> group,
+                              Read(offset + at, limit, &why));
+      if (group != nullptr) *next_group = offset + at;
+    }
+  }
+  return durable;
+}
+
+}  // namespace engram::wal

@@ -1,0 +1,221 @@
+#include "storage/wal/segments.h"
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "schema/wal_codec.h"
+#include "storage/base/aligned_buffer.h"
+#include "storage/base/check.h"
+#include "storage/base/clock.h"
+#include "storage/base/status_macros.h"
+
+namespace engram::wal {
+namespace {
+
+constexpr absl::string_view kSegmentSuffix = ".log";
+constexpr absl::string_view kSparePrefix = "spare-";
+constexpr size_t kNumberDigits = 16;
+
+// How long the preparer rests after it could not make a spare.
+constexpr int64_t kRetryMicros = 200'000;
+
+}  // namespace
+
+std::string SegmentFileName(uint64_t number) {
+  return absl::StrFormat("%016x%s", number, kSegmentSuffix);
+}
+
+uint64_t SegmentFileNumber(absl::string_view name) {
+  if (name.size() != kNumberDigits + kSegmentSuffix.size() ||
+      !absl::EndsWith(name, kSegmentSuffix)) {
+    return 0;
+  }
+  uint64_t number = 0;
+  for (const char c : name.substr(0, kNumberDigits)) {
+    const bool digit = c >= '0' && c <= '9';
+    if (!digit && !(c >= 'a' && c <= 'f')) return 0;
+    number =
+        number * 16 + static_cast<uint64_t>(digit ? c - '0' : c - 'a' + 10);
+  }
+  return number;
+}
+
+bool IsSpareFileName(absl::string_view name) {
+  return absl::StartsWith(name, kSparePrefix);
+}
+
+Segments::Segments(io::Directory* directory, const SegmentsOptions& options)
+    : directory_(directory), options_(options) {}
+
+absl::StatusOr<std::unique_ptr<Segments>> Segments::Open(
+    io::Directory* directory, const SegmentsOptions& options,
+    absl::Span<const uint64_t> live) {
+  std::unique_ptr<Segments> segments(new Segments(directory, options));
+  ENGRAM_RETURN_IF_ERROR(segments->RemoveLeftovers());
+  {
+    MutexLock lock(segments->mutex_);
+    segments->live_.assign(live.begin(), live.end());
+  }
+  segments->preparer_ = std::thread([s = segments.get()] { s->PrepareLoop(); });
+  return segments;
+}
+
+Segments::~Segments() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.NotifyAll();
+  if (preparer_.joinable()) preparer_.join();
+}
+
+// A spare of an earlier owner may be incomplete, or have another size.
+absl::Status Segments::RemoveLeftovers() {
+  ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                          directory_->List());
+  for (const std::string& name : names) {
+    if (IsSpareFileName(name)) {
+      ENGRAM_RETURN_IF_ERROR(directory_->Remove(name));
+    }
+  }
+  return absl::OkStatus();
+}
+
+int Segments::ready() const {
+  MutexLock lock(mutex_);
+  return static_cast<int>(spares_.size());
+}
+
+bool Segments::WantsSpare() const {
+  return spares_.size() < kSpares &&
+         spares_.size() + live_.size() < options_.segments_max;
+}
+
+absl::Status Segments::WaitReady(int count, int64_t timeout_micros) {
+  const int64_t deadline = Clock::System().MonotonicMicros() + timeout_micros;
+  MutexLock lock(mutex_);
+  while (static_cast<int>(spares_.size()) < count) {
+    const int64_t left = deadline - Clock::System().MonotonicMicros();
+    if (left <= 0) {
+      if (!prepare_status_.ok()) {
+        return absl::ResourceExhaustedError(
+            absl::StrCat("the log cannot grow: ", prepare_status_.message()));
+      }
+      return absl::ResourceExhaustedError(absl::StrCat(
+          "the log has ", live_.size(), " segments of ", options_.segment_bytes,
+          " bytes, allowed are ", options_.segments_max,
+          " with spares; waiting for a checkpoint"));
+    }
+    changed_.WaitFor(mutex_, left);
+  }
+  return absl::OkStatus();
+}
+
+void Segments::PrepareLoop() {
+  MutexLock lock(mutex_);
+  while (!stopping_) {
+    if (!WantsSpare()) {
+      changed_.Wait(mutex_);
+      continue;
+    }
+    const std::string name = absl::StrCat(kSparePrefix, next_spare_++);
+    lock.Unlock();
+    const absl::Status status =
+        directory_->CreateZeroed(name, options_.segment_bytes).status();
+    if (!status.ok()) {
+      // What was written of it would keep the disk full. That it cannot be
+      // removed either is not worth another message.
+      directory_->Remove(name).IgnoreError();
+    }
+    lock.Lock();
+    prepare_status_ = status;
+    if (status.ok()) {
+      spares_.push_back(name);
+      changed_.NotifyAll();
+    } else {
+      changed_.WaitFor(mutex_, kRetryMicros);
+    }
+  }
+}
+
+absl::StatusOr<std::unique_ptr<io::File>> Segments::Take(
+    const schema::SegmentHeader& header) {
+  std::string spare;
+  {
+    MutexLock lock(mutex_);
+    // Appends are admitted only while a spare is ready, so this waits at most
+    // when the log is opened. There, failing to make one is final.
+    while (spares_.empty() && prepare_status_.ok() && WantsSpare()) {
+      changed_.Wait(mutex_);
+    }
+    if (spares_.empty()) {
+      if (!prepare_status_.ok()) return prepare_status_;
+      return absl::ResourceExhaustedError(absl::StrCat(
+          "the log has ", live_.size(), " segments and its limit allows ",
+          options_.segments_max));
+    }
+    spare = spares_.back();
+    spares_.pop_back();
+    live_.push_back(header.number);
+  }
+  changed_.NotifyAll();
+
+  ENGRAM_ASSIGN_OR_RETURN(std::unique_ptr<io::File> file,
+                          directory_->Open(spare, io::OpenMode::kWrite));
+  AlignedBuffer blocks(schema::kGroupsOffset);
+  schema::EncodeSegmentHeader(header, blocks.data());
+  schema::EncodeSegmentHeader(header, blocks.data() + schema::kWalBlockBytes);
+  ENGRAM_RETURN_IF_ERROR(
+      file->Write(0, absl::MakeConstSpan(blocks.data(), blocks.size())));
+  ENGRAM_RETURN_IF_ERROR(file->Sync());
+  ENGRAM_RETURN_IF_ERROR(
+      directory_->Rename(spare, SegmentFileName(header.number)));
+  ENGRAM_RETURN_IF_ERROR(directory_->Sync());
+  return file;
+}
+
+absl::Status Segments::Recycle(uint64_t number) {
+  const std::string name = SegmentFileName(number);
+  bool keep = false;
+  std::string spare;
+  {
+    MutexLock lock(mutex_);
+    const auto it = std::find(live_.begin(), live_.end(), number);
+    ENGRAM_CHECK(it != live_.end());
+    live_.erase(it);
+    keep = spares_.size() < kSpares;
+    if (keep) spare = absl::StrCat(kSparePrefix, next_spare_++);
+  }
+  // A file of another size, from an owner with other options, is no spare.
+  if (keep) {
+    ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<io::File> file,
+                            directory_->Open(name, io::OpenMode::kRead));
+    ENGRAM_ASSIGN_OR_RETURN(const uint64_t bytes, file->Size());
+    keep = bytes == options_.segment_bytes;
+  }
+  ENGRAM_RETURN_IF_ERROR(keep ? directory_->Rename(name, spare)
+                              : directory_->Remove(name));
+  ENGRAM_RETURN_IF_ERROR(directory_->Sync());
+  if (keep) {
+    MutexLock lock(mutex_);
+    spares_.push_back(spare);
+  }
+  changed_.NotifyAll();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<io::File>> Segments::OpenForWrite(
+    uint64_t number) {
+  return directory_->Open(SegmentFileName(number), io::OpenMode::kWrite);
+}
+
+std::vector<uint64_t> Segments::live() const {
+  MutexLock lock(mutex_);
+  std::vector<uint64_t> numbers = live_;
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
+}  // namespace engram::wal

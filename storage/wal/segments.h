@@ -1,0 +1,101 @@
+// The segment files of the log: made ahead of time, taken, recycled.
+
+#ifndef ENGRAM_STORAGE_WAL_SEGMENTS_H_
+#define ENGRAM_STORAGE_WAL_SEGMENTS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "schema/wal_layout.h"
+#include "storage/base/mutex.h"
+#include "storage/io/directory.h"
+
+namespace engram::wal {
+
+// The name of a segment's file, and the number in such a name (0: another
+// file).
+std::string SegmentFileName(uint64_t number);
+uint64_t SegmentFileNumber(absl::string_view name);
+bool IsSpareFileName(absl::string_view name);
+
+struct SegmentsOptions {
+  uint64_t segment_bytes = 0;
+  uint64_t segments_max = 0;  // live ones and spares together
+};
+
+// Keeps kSpares zero-filled files ready, so that no append ever waits for the
+// file system to allocate, and none that was accepted can find the disk full.
+//
+// Thread safety: all methods may be called concurrently.
+class Segments {
+ public:
+  static constexpr int kSpares = 2;
+
+  // `directory` outlives the object. `live` are the segments that recovery
+  // found. Removes leftover spare files, and starts to make new ones.
+  static absl::StatusOr<std::unique_ptr<Segments>> Open(
+      io::Directory* directory, const SegmentsOptions& options,
+      absl::Span<const uint64_t> live);
+
+  ~Segments();
+
+  Segments(const Segments&) = delete;
+  Segments& operator=(const Segments&) = delete;
+
+  // Number of spares that Take() would find now.
+  int ready() const;
+
+  // Waits until ready() is at least `count`. RESOURCE_EXHAUSTED after
+  // `timeout_micros`: the disk is full, or the log has reached its limit; the
+  // message says which.
+  absl::Status WaitReady(int count, int64_t timeout_micros);
+
+  // Turns a spare into the segment that `header` describes: writes and syncs
+  // its header blocks, renames it, syncs the folder. Waits for a spare if
+  // there is none yet.
+  absl::StatusOr<std::unique_ptr<io::File>> Take(
+      const schema::SegmentHeader& header);
+
+  // Gives back a segment that is no longer needed: it becomes a spare, or is
+  // removed where there are enough.
+  absl::Status Recycle(uint64_t number);
+
+  // Opens a segment that is in use, to write to it.
+  absl::StatusOr<std::unique_ptr<io::File>> OpenForWrite(uint64_t number);
+
+  uint64_t segment_bytes() const { return options_.segment_bytes; }
+
+  // Segments that are in use, in ascending order.
+  std::vector<uint64_t> live() const;
+
+ private:
+  Segments(io::Directory* directory, const SegmentsOptions& options);
+
+  void PrepareLoop();
+  absl::Status RemoveLeftovers();
+  bool WantsSpare() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  io::Directory* const directory_;
+  const SegmentsOptions options_;
+
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::vector<std::string> spares_ ABSL_GUARDED_BY(mutex_);
+  std::vector<uint64_t> live_ ABSL_GUARDED_BY(mutex_);
+  absl::Status prepare_status_ ABSL_GUARDED_BY(mutex_);
+  uint64_t next_spare_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+
+  std::thread preparer_;
+};
+
+}  // namespace engram::wal
+
+#endif  // ENGRAM_STORAGE_WAL_SEGMENTS_H_
