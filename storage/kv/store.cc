@@ -1,0 +1,227 @@
+#include "storage/kv/store.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "rocksdb/db.h"
+#include "schema/key_layout.h"
+#include "storage/base/check.h"
+#include "storage/base/status_macros.h"
+#include "storage/kv/rocksdb_options.h"
+
+namespace engram::kv {
+namespace {
+
+constexpr absl::string_view kScratchFolder = "scratch";
+
+// Tables that may overlap before the family is compacted.
+constexpr uint64_t kOverlappingTablesMax = 8;
+
+absl::Status ResetScratch(const std::string& path) {
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  if (!error) std::filesystem::create_directories(path, error);
+  if (error) {
+    return absl::InternalError(
+        absl::StrCat("create ", path, ": ", error.message()));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> ListFamilies(
+    const std::string& path, const rocksdb::DBOptions& options) {
+  std::error_code error;
+  if (!std::filesystem::exists(path + "/CURRENT", error)) {
+    return std::vector<std::string>{std::string(kDefaultFamily)};
+  }
+  std::vector<std::string> names;
+  ENGRAM_RETURN_IF_ERROR(
+      ToStatus(rocksdb::DB::ListColumnFamilies(options, path, &names)));
+  return names;
+}
+
+
+}  // namespace
+
+Store::Store(std::string scratch_path, bool read_only)
+    : scratch_path_(std::move(scratch_path)), read_only_(read_only) {}
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(
+    const std::string& path, const StoreOptions& options) {
+  std::unique_ptr<Store> store(
+      new Store(absl::StrCat(path, "/", kScratchFolder), options.read_only));
+  rocksdb::DBOptions db_options = MakeDbOptions();
+  db_options.create_if_missing = !options.read_only;
+  if (!options.read_only) {
+    ENGRAM_RETURN_IF_ERROR(ResetScratch(store->scratch_path_));
+  }
+  ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                          ListFamilies(path, db_options));
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (const std::string& name : names) {
+    descriptors.emplace_back(name, MakeFamilyOptions());
+  }
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status =
+      options.read_only
+          ? rocksdb::DB::OpenForReadOnly(db_options, path, descriptors,
+                                         &handles, &db)
+          : rocksdb::DB::Open(db_options, path, descriptors, &handles, &db);
+  ENGRAM_RETURN_IF_ERROR(ToStatus(status));
+  store->db_.reset(db);
+  MutexLock lock(store->mutex_);
+  for (size_t i = 0; i < handles.size(); ++i) {
+    store->families_[names[i]] = FamilyRef(handles[i]);
+  }
+  return store;
+}
+
+Store::~Store() {
+  {
+    MutexLock lock(mutex_);
+    families_.clear();
+  }
+  if (db_ != nullptr) db_->Close().PermitUncheckedError();
+}
+
+std::vector<std::string> Store::Families() const {
+  std::vector<std::string> names;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [name, handle] : families_) {
+      if (name != kDefaultFamily) names.push_back(name);
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+absl::StatusOr<Store::FamilyRef> Store::Find(absl::string_view family) const {
+  MutexLock lock(mutex_);
+  const auto it = families_.find(family);
+  if (it == families_.end()) {
+    return absl::NotFoundError(absl::StrCat("no column family ", family));
+  }
+  return it->second;
+}
+
+absl::Status Store::CreateFamily(absl::string_view name) {
+  rocksdb::ColumnFamilyHandle* handle = nullptr;
+  ENGRAM_RETURN_IF_ERROR(ToStatus(db_->CreateColumnFamily(
+      MakeFamilyOptions(), std::string(name), &handle)));
+  MutexLock lock(mutex_);
+  families_[std::string(name)] = FamilyRef(handle);
+  return absl::OkStatus();
+}
+
+absl::Status Store::DropFamily(absl::string_view name) {
+  ENGRAM_CHECK(name != kDefaultFamily);
+  FamilyRef family;
+  {
+    MutexLock lock(mutex_);
+    const auto it = families_.find(name);
+    if (it == families_.end()) {
+      return absl::NotFoundError(absl::StrCat("no column family ", name));
+    }
+    family = std::move(it->second);
+    families_.erase(it);
+  }
+  return ToStatus(db_->DropColumnFamily(family.get()));
+}
+
+absl::StatusOr<std::string> Store::Get(absl::string_view family,
+                                       absl::string_view key) const {
+  ENGRAM_ASSIGN_OR_RETURN(const FamilyRef handle, Find(family));
+  std::string value;
+  ENGRAM_RETURN_IF_ERROR(ToStatus(db_->Get(rocksdb::ReadOptions(),
+                                           handle.get(), ToSlice(key),
+                                           &value)));
+  return value;
+}
+
+absl::Status Store::Scan(
+    absl::string_view family, absl::string_view prefix,
+    absl::FunctionRef<absl::Status(absl::string_view, absl::string_view)> visit)
+    const {
+  ENGRAM_ASSIGN_OR_RETURN(const FamilyRef handle, Find(family));
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> it(
+      db_->NewIterator(options, handle.get()));
+  for (it->Seek(ToSlice(prefix));
+       it->Valid() && absl::StartsWith(ToView(it->key()), prefix);
+       it->Next()) {
+    ENGRAM_RETURN_IF_ERROR(visit(ToView(it->key()), ToView(it->value())));
+  }
+  return ToStatus(it->status());
+}
+
+absl::StatusOr<std::unique_ptr<Ingest>> Store::NewIngest(
+    absl::string_view family) {
+  ENGRAM_CHECK(!read_only_);
+  ENGRAM_ASSIGN_OR_RETURN(FamilyRef handle, Find(family));
+  uint64_t number = 0;
+  {
+    MutexLock lock(mutex_);
+    number = next_scratch_++;
+  }
+  return std::unique_ptr<Ingest>(
+      new Ingest(this, std::move(handle),
+                 absl::StrCat(scratch_path_, "/", number)));
+}
+
+absl::Status Store::ResumeIfNeeded() {
+  {
+    MutexLock lock(mutex_);
+    if (!resume_needed_) return absl::OkStatus();
+  }
+  ENGRAM_RETURN_IF_ERROR(ToStatus(db_->Resume()));
+  MutexLock lock(mutex_);
+  resume_needed_ = false;
+  return absl::OkStatus();
+}
+
+absl::Status Store::CompactIfNeeded(absl::string_view family) {
+  ENGRAM_ASSIGN_OR_RETURN(const FamilyRef handle, Find(family));
+  uint64_t tables = 0;
+  std::string text;
+  if (db_->GetProperty(handle.get(), "rocksdb.num-files-at-level0", &text)) {
+    tables = std::strtoull(text.c_str(), nullptr, 10);
+  }
+  if (tables < kOverlappingTablesMax) return absl::OkStatus();
+  const rocksdb::Slice end = ToSlice(schema::kVectorPrefix);
+  return ToStatus(db_->CompactRange(rocksdb::CompactRangeOptions(),
+                                    handle.get(), nullptr, &end));
+}
+
+absl::Status Store::CompactAll() {
+  std::vector<FamilyRef> families;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [name, handle] : families_) families.push_back(handle);
+  }
+  rocksdb::CompactRangeOptions options;
+  options.bottommost_level_compaction =
+      rocksdb::BottommostLevelCompaction::kForceOptimized;
+  for (const FamilyRef& family : families) {
+    ENGRAM_RETURN_IF_ERROR(
+        ToStatus(db_->CompactRange(options, family.get(), nullptr, nullptr)));
+  }
+  return absl::OkStatus();
+}
+
+uint64_t Store::TableBytes() const {
+  uint64_t bytes = 0;
+  if (!db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize,
+                                     &bytes)) {
+    return 0;
+  }
+  return bytes;
+}
+
+}  // namespace engram::kv

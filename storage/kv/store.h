@@ -1,0 +1,152 @@
+// RocksDB, as far as Engram uses it: families, point reads, scans, and tables
+// that are built outside and ingested in one step.
+//
+// Memtables and RocksDB's own log stay empty: everything enters by ingestion,
+// which is atomic, costs 1.05 times its bytes where a memtable with a log costs
+// 2.1 (measured with 32 MB), and leaves one log, ours, to be proven right.
+
+#ifndef ENGRAM_STORAGE_KV_STORE_H_
+#define ENGRAM_STORAGE_KV_STORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "storage/base/mutex.h"
+
+namespace rocksdb {
+class ColumnFamilyHandle;
+class DB;
+}  // namespace rocksdb
+
+namespace engram::kv {
+
+// The family that every database has; it holds the catalog.
+inline constexpr absl::string_view kDefaultFamily = "default";
+
+struct StoreOptions {
+  bool read_only = false;
+};
+
+class Ingest;
+
+// Thread safety: all methods may be called concurrently, but for this: no
+// Ingest into a family may be open while the family is dropped. RocksDB latches
+// an error on *all* families when a write races with a drop. Reads may race.
+class Store {
+ public:
+  // Opens the store in the folder `path`, and creates it unless read-only.
+  // Scratch files of a killed owner are removed.
+  //   UNAVAILABLE  locked by another process
+  //   DATA_LOSS    RocksDB finds its own files damaged
+  static absl::StatusOr<std::unique_ptr<Store>> Open(
+      const std::string& path, const StoreOptions& options);
+
+  ~Store();
+
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  // All families but the default one, sorted.
+  std::vector<std::string> Families() const;
+
+  absl::Status CreateFamily(absl::string_view name);
+
+  // Removes a family with its files, once the last read of it ends. NOT_FOUND.
+  absl::Status DropFamily(absl::string_view name);
+
+  // NOT_FOUND if there is no such key or family.
+  absl::StatusOr<std::string> Get(absl::string_view family,
+                                  absl::string_view key) const;
+
+  // Calls `visit` for each key that starts with `prefix`, in order, until it
+  // returns an error, which is then returned.
+  absl::Status Scan(absl::string_view family, absl::string_view prefix,
+                    absl::FunctionRef<absl::Status(absl::string_view key,
+                                                   absl::string_view value)>
+                        visit) const;
+
+  // Starts a set of changes to one family. The store outlives it.
+  absl::StatusOr<std::unique_ptr<Ingest>> NewIngest(absl::string_view family);
+
+  // Merges the family's tables where many have gathered; vectors (v/), which
+  // never change, stay where they are.
+  absl::Status CompactIfNeeded(absl::string_view family);
+
+  // Rewrites all tables of all families.
+  absl::Status CompactAll();
+
+  // Bytes of all tables.
+  uint64_t TableBytes() const;
+
+ private:
+  friend class Ingest;
+
+  using FamilyRef = std::shared_ptr<rocksdb::ColumnFamilyHandle>;
+
+  Store(std::string scratch_path, bool read_only);
+
+  absl::StatusOr<FamilyRef> Find(absl::string_view family) const;
+  absl::Status ResumeIfNeeded();
+
+  const std::string scratch_path_;
+  const bool read_only_;
+  std::unique_ptr<rocksdb::DB> db_;
+
+  mutable Mutex mutex_;
+  absl::flat_hash_map<std::string, FamilyRef> families_ ABSL_GUARDED_BY(mutex_);
+  uint64_t next_scratch_ ABSL_GUARDED_BY(mutex_) = 0;
+  // A full disk has latched an error that RocksDB may be asked to forget.
+  bool resume_needed_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+// Changes to one family that become visible, and durable, all at once or not
+// at all. Vectors go to a table of their own: in one table with the rest, every
+// ingestion would overlap all earlier ones, and compaction would rewrite all
+// vectors.
+//
+// Not thread-safe.
+class Ingest {
+ public:
+  ~Ingest();
+
+  Ingest(const Ingest&) = delete;
+  Ingest& operator=(const Ingest&) = delete;
+
+  // Keys must ascend, those that start with v/ and the others each for
+  // themselves.
+  absl::Status Put(absl::string_view key, absl::string_view value);
+  absl::Status Delete(absl::string_view key);
+
+  // Applies the changes; nothing was applied if it fails, as far as is known:
+  // after a failed sync of the manifest they may be there after reopening.
+  absl::Status Commit();
+
+  // Bytes of the tables that were committed.
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  friend class Store;
+  struct Table;
+
+  Ingest(Store* store, Store::FamilyRef family, std::string scratch_prefix);
+
+  absl::StatusOr<Table*> TableFor(absl::string_view key);
+
+  Store* const store_;
+  const Store::FamilyRef family_;
+  const std::string scratch_prefix_;
+  std::unique_ptr<Table> main_;
+  std::unique_ptr<Table> vectors_;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace engram::kv
+
+#endif  // ENGRAM_STORAGE_KV_STORE_H_
