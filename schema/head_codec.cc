@@ -94,7 +94,8 @@ absl::StatusOr<Head> DecodeHead(uint64_t space_id, absl::string_view value) {
   head.entry_layer = flat->entry_layer();
   head.vector_parts = ReadReferences(flat->vector_parts());
   head.link_parts = ReadReferences(flat->link_parts());
-  if (head.generation != unwrapped.generation() || head.space.id != space_id ||
+  if (flat->format_version() == 0 ||
+      head.generation != unwrapped.generation() || head.space.id != space_id ||
       head.live_count > head.slot_count || head.entry_layer > kLayerMax ||
       (head.has_graph && head.entry_slot >= head.slot_count)) {
     return absl::DataLossError("head: a field is out of range");

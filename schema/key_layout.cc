@@ -47,7 +47,9 @@ std::string FamilyName(uint64_t number) {
 uint64_t FamilyNumber(absl::string_view name) {
   uint64_t number = 0;
   if (!absl::ConsumePrefix(&name, "p") || name.size() < 6) return 0;
-  return absl::SimpleAtoi(name, &number) ? number : 0;
+  // Also "+00001" reads as a number, but is no name of ours.
+  if (!absl::SimpleAtoi(name, &number)) return 0;
+  return FamilyName(number).substr(1) == name ? number : 0;
 }
 
 }  // namespace engram::schema

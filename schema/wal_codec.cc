@@ -90,6 +90,17 @@ void EncodeBody(const RecordDraft& draft, char* out) {
   }
 }
 
+// An infinity or a NaN has all bits of its exponent set.
+bool AllFinite(const char* floats, size_t count) {
+  constexpr uint32_t kExponent = 0x7f800000;
+  bool finite = true;
+  for (size_t i = 0; i < count; ++i) {
+    const auto bits = Load<uint32_t>(floats + i * sizeof(float));
+    finite &= (bits & kExponent) != kExponent;
+  }
+  return finite;
+}
+
 absl::Status BadRecord(Lsn lsn, absl::string_view what) {
   return absl::DataLossError(absl::StrCat("log record ", lsn, ": ", what));
 }
@@ -111,6 +122,9 @@ absl::Status CheckBody(const RecordHeader& header, const char* body,
           observe.id_bytes == 0 || observe.id_bytes > kIdBytesMax ||
           observe.payload_bytes > kPayloadBytesMax) {
         return BadRecord(lsn, "a size is out of range");
+      }
+      if (!AllFinite(body + sizeof(ObserveBody), observe.dimension)) {
+        return BadRecord(lsn, "a component is no number");
       }
       return absl::OkStatus();
     }
@@ -234,7 +248,10 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(const char* block) {
         "log format version ", header.version,
         " is newer than the newest this build reads, ", kWalFormatVersion));
   }
-  if (header.number == 0 || header.epoch == 0 || header.first_lsn == 0 ||
+  if (header.version == 0 || header.number == 0 ||
+      header.number > kWalNumberMax || header.epoch == 0 ||
+      header.first_lsn > kWalNumberMax ||
+      header.first_lsn <= header.predecessor.last_lsn ||
       header.segment_bytes < kSegmentBytesMin ||
       header.segment_bytes > kSegmentBytesMax ||
       header.segment_bytes % kWalBlockBytes != 0 ||
@@ -251,7 +268,8 @@ bool DecodeGroupHeader(const char* block, uint64_t epoch, uint64_t bytes_left,
   if (header->header_crc != Crc32c(block, offsetof(GroupHeader, header_crc))) {
     return false;
   }
-  return header->first_lsn != 0 && header->record_count != 0 &&
+  return header->first_lsn != 0 && header->first_lsn <= kWalNumberMax &&
+         header->record_count != 0 &&
          GroupBytes(header->record_bytes) <= bytes_left;
 }
 

@@ -36,6 +36,10 @@ inline constexpr size_t kGroupsOffset = kSegmentHeaderCopies * kWalBlockBytes;
 inline constexpr size_t kRecordAlignment = 8;
 inline constexpr size_t kDatabaseIdBytes = 16;
 
+// No log gets that far; beyond it, adding to an LSN or to a segment's number
+// could overflow.
+inline constexpr uint64_t kWalNumberMax = uint64_t{1} << 62;
+
 struct DatabaseId {
   uint8_t bytes[kDatabaseIdBytes];
 

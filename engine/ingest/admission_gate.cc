@@ -16,8 +16,7 @@ absl::Status AdmissionGate::Admit(uint64_t records, uint64_t bytes,
                                   int64_t timeout_micros) {
   MutexLock lock(mutex_);
   if (!HasRoom(records, bytes)) {
-    const int64_t deadline =
-        Clock::System().MonotonicMicros() + timeout_micros;
+    const int64_t deadline = Clock::System().MonotonicMicros() + timeout_micros;
     do {
       const int64_t left = deadline - Clock::System().MonotonicMicros();
       if (left <= 0) {

@@ -19,8 +19,7 @@ constexpr int kWorkerNice = 5;
 void LowerPriority() {
   // Linux applies it to the calling thread only. Failing changes nothing but
   // the order in which threads run.
-  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()),
-                      kWorkerNice);
+  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kWorkerNice);
 }
 
 }  // namespace

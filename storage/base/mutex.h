@@ -85,7 +85,11 @@ class CondVar {
   void WaitFor(Mutex& mutex, int64_t micros)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
-    condition_.wait_for(lock, std::chrono::microseconds(micros));
+    // A deadline beyond what the clock can hold would have passed already.
+    constexpr int64_t kLongestMicros = int64_t{3600} * 1'000'000;
+    condition_.wait_for(lock, std::chrono::microseconds(micros < kLongestMicros
+                                                            ? micros
+                                                            : kLongestMicros));
     lock.release();
   }
 

@@ -19,9 +19,9 @@ namespace engram {
 // 2^(b + kFirstBlockBits) elements, so 32-bit indexes need few blocks and an
 // empty vector costs little.
 //
-// Thread safety: one writer at a time calls Next() and Publish(); operator[] may be called
-// concurrently for every index below a size() that the caller has read.
-// Elements synchronise themselves.
+// Thread safety: one writer at a time calls Next() and Publish(); operator[]
+// may be called concurrently for every index below a size() that the caller has
+// read. Elements synchronise themselves.
 template <typename T>
 class StableVector {
  public:

@@ -46,6 +46,10 @@ class File {
   // fsync. An error is final: the kernel may have dropped the dirty pages, and
   // a second try could succeed without the data.
   virtual absl::Status Sync() = 0;
+
+  // fdatasync: what was written is durable, times and the like may not be.
+  // Enough for a file whose size does not change. An error is final as well.
+  virtual absl::Status SyncData() = 0;
 };
 
 enum class OpenMode {

@@ -72,6 +72,11 @@ class PosixFile final : public File {
     return absl::OkStatus();
   }
 
+  absl::Status SyncData() override {
+    if (::fdatasync(fd_.get()) != 0) return ErrnoStatus(errno, "sync", path_);
+    return absl::OkStatus();
+  }
+
  private:
   const std::string path_;
   const UniqueFd fd_;
@@ -88,8 +93,15 @@ class PosixDirectory final : public Directory {
   const std::string& path() const override { return path_; }
 
   absl::StatusOr<std::vector<std::string>> List() const override {
-    DIR* stream = ::opendir(path_.c_str());
-    if (stream == nullptr) return ErrnoStatus(errno, "list", path_);
+    const int list_fd =
+        ::openat(fd_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (list_fd < 0) return ErrnoStatus(errno, "list", path_);
+    DIR* stream = ::fdopendir(list_fd);
+    if (stream == nullptr) {
+      const int error = errno;
+      ::close(list_fd);
+      return ErrnoStatus(error, "list", path_);
+    }
     std::vector<std::string> names;
     errno = 0;
     while (const dirent* entry = ::readdir(stream)) {
@@ -164,14 +176,24 @@ class PosixDirectory final : public Directory {
   absl::StatusOr<std::unique_ptr<File>> OpenAt(absl::string_view name,
                                                int flags, bool direct) {
     const std::string path = PathOf(name);
-    UniqueFd fd(::openat(fd_.get(), std::string(name).c_str(),
-                         flags | O_NOFOLLOW | O_CLOEXEC, kFileMode));
+    // O_NONBLOCK: opening a pipe would wait for its other end. O_TRUNC must
+    // wait until it is known that the file is one of ours.
+    UniqueFd fd(::openat(
+        fd_.get(), std::string(name).c_str(),
+        (flags & ~O_TRUNC) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, kFileMode));
     if (!fd.valid()) return ErrnoStatus(errno, "open", path);
     struct stat info;
     if (::fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, "stat", path);
     if (!S_ISREG(info.st_mode) || info.st_nlink != 1) {
       return absl::FailedPreconditionError(
           absl::StrCat(path, ": is no regular file with exactly one name"));
+    }
+    // A ring would answer EAGAIN where it should wait.
+    if (::fcntl(fd.get(), F_SETFL, flags & O_DIRECT) != 0) {
+      return ErrnoStatus(errno, "set the flags of", path);
+    }
+    if ((flags & O_TRUNC) != 0 && ::ftruncate(fd.get(), 0) != 0) {
+      return ErrnoStatus(errno, "truncate", path);
     }
     return std::make_unique<PosixFile>(path, std::move(fd), direct);
   }

@@ -1,10 +1,6 @@
-#include <unistd.h>
-
-#include <cerrno>
 #include <deque>
 
 #include "storage/base/check.h"
-#include "storage/base/errno_status.h"
 #include "storage/io/io_queue.h"
 
 namespace engram::io {
@@ -17,9 +13,7 @@ class PwriteQueue final : public IoQueue {
   absl::Status Submit(const WriteRequest& request) override {
     ENGRAM_CHECK(completions_.size() < kDepth);
     absl::Status status = request.file->Write(request.offset, request.data);
-    if (status.ok() && ::fdatasync(request.file->fd()) != 0) {
-      status = ErrnoStatus(errno, "sync", request.file->path());
-    }
+    if (status.ok()) status = request.file->SyncData();
     completions_.push_back({request.tag, std::move(status)});
     return absl::OkStatus();
   }

@@ -17,8 +17,8 @@ struct Ingest::Table {
   explicit Table(std::string file_path, rocksdb::ColumnFamilyHandle* family)
       : path(std::move(file_path)),
         writer(rocksdb::EnvOptions(),
-               rocksdb::Options(MakeDbOptions(), MakeFamilyOptions()),
-               family) {}
+               rocksdb::Options(MakeDbOptions(), MakeFamilyOptions()), family) {
+  }
 
   std::string path;
   rocksdb::SstFileWriter writer;

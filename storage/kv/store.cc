@@ -44,7 +44,6 @@ absl::StatusOr<std::vector<std::string>> ListFamilies(
   return names;
 }
 
-
 }  // namespace
 
 Store::Store(std::string scratch_path, bool read_only)
@@ -138,9 +137,8 @@ absl::StatusOr<std::string> Store::Get(absl::string_view family,
                                        absl::string_view key) const {
   ENGRAM_ASSIGN_OR_RETURN(const FamilyRef handle, Find(family));
   std::string value;
-  ENGRAM_RETURN_IF_ERROR(ToStatus(db_->Get(rocksdb::ReadOptions(),
-                                           handle.get(), ToSlice(key),
-                                           &value)));
+  ENGRAM_RETURN_IF_ERROR(ToStatus(
+      db_->Get(rocksdb::ReadOptions(), handle.get(), ToSlice(key), &value)));
   return value;
 }
 
@@ -154,8 +152,7 @@ absl::Status Store::Scan(
   const std::unique_ptr<rocksdb::Iterator> it(
       db_->NewIterator(options, handle.get()));
   for (it->Seek(ToSlice(prefix));
-       it->Valid() && absl::StartsWith(ToView(it->key()), prefix);
-       it->Next()) {
+       it->Valid() && absl::StartsWith(ToView(it->key()), prefix); it->Next()) {
     ENGRAM_RETURN_IF_ERROR(visit(ToView(it->key()), ToView(it->value())));
   }
   return ToStatus(it->status());
@@ -170,9 +167,8 @@ absl::StatusOr<std::unique_ptr<Ingest>> Store::NewIngest(
     MutexLock lock(mutex_);
     number = next_scratch_++;
   }
-  return std::unique_ptr<Ingest>(
-      new Ingest(this, std::move(handle),
-                 absl::StrCat(scratch_path_, "/", number)));
+  return std::unique_ptr<Ingest>(new Ingest(
+      this, std::move(handle), absl::StrCat(scratch_path_, "/", number)));
 }
 
 absl::Status Store::ResumeIfNeeded() {
@@ -217,8 +213,8 @@ absl::Status Store::CompactAll() {
 
 uint64_t Store::TableBytes() const {
   uint64_t bytes = 0;
-  if (!db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize,
-                                     &bytes)) {
+  if (!db_->GetAggregatedIntProperty(
+          rocksdb::DB::Properties::kTotalSstFilesSize, &bytes)) {
     return 0;
   }
   return bytes;

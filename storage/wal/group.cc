@@ -16,9 +16,11 @@ Group::Group(AlignedBuffer data, const GroupHeader& header)
     : data_(std::move(data)),
       record_bytes_(header.record_bytes),
       record_count_(header.record_count),
-      first_lsn_(header.first_lsn),
-      last_lsn_(header.first_lsn + header.record_count - 1) {
+      first_lsn_(header.first_lsn) {
   ENGRAM_CHECK(data_.size() == GroupBytes(record_bytes_));
+  ForEachRecord([this](const schema::RecordView& record) {
+    if (!schema::IsMarker(record.type)) last_lsn_ = record.lsn;
+  });
 }
 
 void Group::Add(const schema::RecordDraft& draft, Lsn lsn) {

@@ -12,6 +12,11 @@
 namespace engram::wal {
 namespace {
 
+// How many times the bytes of a segment may be read in search of an intact
+// group behind damage. Real damage needs less than one; hostile bytes, in which
+// every block claims to start a large group, would need thousands.
+constexpr uint64_t kCandidatePasses = 4;
+
 using GroupVisitor =
     absl::FunctionRef<absl::Status(std::shared_ptr<const Group>)>;
 
@@ -48,11 +53,9 @@ class Recovery {
   absl::Status ScanLast(const SegmentFile& segment);
 
   // If an intact group before `limit` shows that the damage at `*offset` took
-  // no record that is still needed, goes on there and returns true. Sets
-  // `*vouched` as SegmentScanner::FindDurable() does.
+  // no record that is still needed, goes on there and returns true.
   absl::StatusOr<bool> SkipHarmless(const SegmentFile& segment, uint64_t limit,
-                                    absl::string_view why, uint64_t* offset,
-                                    Lsn* vouched);
+                                    absl::string_view why, uint64_t* offset);
 
   // Decides what a bad block at `*offset` of the last segment means. Moves
   // `*offset` behind damage that does no harm, or sets `*ended`.
@@ -81,6 +84,7 @@ class Recovery {
   uint64_t groups_ = 0;
   uint32_t chain_crc_ = 0;
   Lsn durable_lsn_ = 0;
+  uint64_t candidate_bytes_left_ = 0;
 };
 
 absl::Status Recovery::OpenSegments() {
@@ -133,13 +137,22 @@ absl::Status Recovery::CheckChain() const {
 
 absl::StatusOr<RecoveredLog> Recovery::Run() {
   ENGRAM_RETURN_IF_ERROR(OpenSegments());
-  if (segments_.empty()) return std::move(log_);
+  if (segments_.empty()) {
+    if (options_.known_durable_lsn > options_.low_water_lsn) {
+      return absl::DataLossError(absl::StrCat(
+          directory_->path(), ": the log is missing, LSN ",
+          options_.low_water_lsn + 1, " to ", options_.known_durable_lsn));
+    }
+    return std::move(log_);
+  }
   log_.exists = true;
   ENGRAM_RETURN_IF_ERROR(CheckChain());
   for (size_t i = 0; i < segments_.size(); ++i) {
     next_lsn_ = segments_[i].scanner.header().first_lsn;
     groups_ = 0;
     chain_crc_ = 0;
+    candidate_bytes_left_ =
+        kCandidatePasses * segments_[i].scanner.file_bytes();
     if (i + 1 == segments_.size()) {
       ENGRAM_RETURN_IF_ERROR(ScanLast(segments_[i]));
     } else {
@@ -193,10 +206,9 @@ absl::Status Recovery::ScanComplete(const SegmentFile& segment,
       offset += scanned->group->bytes().size();
       continue;
     }
-    Lsn vouched = 0;
     ENGRAM_ASSIGN_OR_RETURN(
         const bool skip,
-        SkipHarmless(segment, recorded.end_offset, why, &offset, &vouched));
+        SkipHarmless(segment, recorded.end_offset, why, &offset));
     if (!skip) break;
     skipped = true;
   }
@@ -248,15 +260,13 @@ absl::Status Recovery::ScanLast(const SegmentFile& segment) {
 absl::StatusOr<bool> Recovery::SkipHarmless(const SegmentFile& segment,
                                             uint64_t limit,
                                             absl::string_view why,
-                                            uint64_t* offset, Lsn* vouched) {
+                                            uint64_t* offset) {
+  // An intact group behind the damage tells which LSNs the damage took.
   uint64_t next_offset = 0;
   ENGRAM_ASSIGN_OR_RETURN(
-      *vouched, segment.scanner.FindDurable(*offset, limit, &next_offset));
-  if (next_offset == 0) return false;
-  // An intact group behind the damage tells which LSNs the damage took.
-  std::string ignored;
-  ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<ScannedGroup> next,
-                          segment.scanner.Read(next_offset, limit, &ignored));
+      const std::unique_ptr<ScannedGroup> next,
+      segment.scanner.FindGroup(*offset, limit, &candidate_bytes_left_,
+                                &next_offset));
   if (next == nullptr || next->header.first_lsn < next_lsn_ ||
       next->header.sequence <= groups_) {
     return false;
@@ -276,12 +286,13 @@ absl::StatusOr<bool> Recovery::SkipHarmless(const SegmentFile& segment,
 
 absl::Status Recovery::Judge(const SegmentFile& segment, absl::string_view why,
                              uint64_t* offset, bool* ended) {
-  Lsn vouched = 0;
+  const uint64_t limit = segment.scanner.file_bytes();
   ENGRAM_ASSIGN_OR_RETURN(const bool skipped,
-                          SkipHarmless(segment, segment.scanner.file_bytes(),
-                                       why, offset, &vouched));
+                          SkipHarmless(segment, limit, why, offset));
   if (skipped) return absl::OkStatus();
   *ended = true;
+  ENGRAM_ASSIGN_OR_RETURN(const Lsn vouched,
+                          segment.scanner.FindDurable(*offset, limit));
   const Lsn durable =
       std::max({vouched, durable_lsn_, options_.known_durable_lsn});
   if (next_lsn_ > durable) return absl::OkStatus();  // a torn tail: cut here

@@ -32,7 +32,10 @@ absl::StatusOr<SegmentScanner> SegmentScanner::Open(const io::File* file) {
       const uint64_t bytes = std::min(file_bytes, header->segment_bytes);
       return SegmentScanner(file, *header, bytes);
     }
-    if (copy == 0) first_error = header.status();
+    // Intact but of a newer version says more than damaged.
+    if (copy == 0 || absl::IsUnimplemented(header.status())) {
+      first_error = header.status();
+    }
   }
   return absl::Status(first_error.code(),
                       absl::StrCat(file->path(), ": ", first_error.message()));
@@ -77,33 +80,55 @@ absl::StatusOr<std::unique_ptr<ScannedGroup>> SegmentScanner::Read(
   return scanned;
 }
 
-absl::StatusOr<Lsn> SegmentScanner::FindDurable(uint64_t offset, uint64_t limit,
-                                                uint64_t* next_group) const {
-  Lsn durable = 0;
-  *next_group = 0;
+absl::Status SegmentScanner::ForEachHeader(
+    uint64_t offset, uint64_t limit,
+    absl::FunctionRef<bool(uint64_t, const schema::GroupHeader&)> visit) const {
   limit = std::min(limit, file_bytes_);
   AlignedBuffer window(kWindowBytes);
   for (; offset + kWalBlockBytes <= limit; offset += kWindowBytes) {
+    const size_t wanted = std::min<uint64_t>(kWindowBytes, limit - offset);
     ENGRAM_ASSIGN_OR_RETURN(
         const size_t read,
-        file_->Read(offset, absl::MakeSpan(window.data(),
-                                           std::min<uint64_t>(
-                                               kWindowBytes, limit - offset))));
+        file_->Read(offset, absl::MakeSpan(window.data(), wanted)));
     for (size_t at = 0; at + kWalBlockBytes <= read; at += kWalBlockBytes) {
       schema::GroupHeader header;
-      if (!schema::DecodeGroupHeader(window.data() + at, header_.epoch,
-                                     limit - offset - at, &header)) {
-        continue;
+      if (schema::DecodeGroupHeader(window.data() + at, header_.epoch,
+                                    limit - offset - at, &header) &&
+          !visit(offset + at, header)) {
+        return absl::OkStatus();
       }
-      durable = std::max(durable, header.durable_lsn);
-      if (*next_group != 0) continue;
-      std::string why;
-      ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<ScannedGroup> group,
-                              Read(offset + at, limit, &why));
-      if (group != nullptr) *next_group = offset + at;
     }
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Lsn> SegmentScanner::FindDurable(uint64_t offset,
+                                                uint64_t limit) const {
+  Lsn durable = 0;
+  ENGRAM_RETURN_IF_ERROR(ForEachHeader(
+      offset, limit, [&durable](uint64_t, const schema::GroupHeader& header) {
+        durable = std::max(durable, header.durable_lsn);
+        return true;
+      }));
   return durable;
+}
+
+absl::StatusOr<std::unique_ptr<ScannedGroup>> SegmentScanner::FindGroup(
+    uint64_t offset, uint64_t limit, uint64_t* candidate_bytes_left,
+    uint64_t* at) const {
+  absl::StatusOr<std::unique_ptr<ScannedGroup>> found = nullptr;
+  ENGRAM_RETURN_IF_ERROR(ForEachHeader(
+      offset, limit,
+      [&](uint64_t candidate, const schema::GroupHeader& header) {
+        const uint64_t bytes = schema::GroupBytes(header.record_bytes);
+        if (bytes > *candidate_bytes_left) return false;
+        *candidate_bytes_left -= bytes;
+        std::string ignored;
+        found = Read(candidate, limit, &ignored);
+        *at = candidate;
+        return found.ok() && *found == nullptr;
+      }));
+  return found;
 }
 
 }  // namespace engram::wal

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "schema/wal_layout.h"
@@ -42,12 +43,24 @@ class SegmentScanner {
 
   // Looks at every block from `offset` to `limit` and returns the largest
   // durable_lsn that an intact group header of this segment vouches for, 0 if
-  // there is none. `*next_group` is the offset of the first such header whose
-  // whole group is intact, or 0.
-  absl::StatusOr<Lsn> FindDurable(uint64_t offset, uint64_t limit,
-                                  uint64_t* next_group) const;
+  // there is none.
+  absl::StatusOr<Lsn> FindDurable(uint64_t offset, uint64_t limit) const;
+
+  // Looks at the same blocks for the first one that starts an intact group.
+  // Returns it, and in `*at` where it is; null if there is none, or if groups
+  // of more than `*candidate_bytes_left` had to be read to find it.
+  absl::StatusOr<std::unique_ptr<ScannedGroup>> FindGroup(
+      uint64_t offset, uint64_t limit, uint64_t* candidate_bytes_left,
+      uint64_t* at) const;
 
  private:
+  // Calls `visit` with each intact group header of this segment and its offset
+  // until that returns false.
+  absl::Status ForEachHeader(
+      uint64_t offset, uint64_t limit,
+      absl::FunctionRef<bool(uint64_t, const schema::GroupHeader&)> visit)
+      const;
+
   SegmentScanner(const io::File* file, const schema::SegmentHeader& header,
                  uint64_t file_bytes)
       : file_(file), header_(header), file_bytes_(file_bytes) {}

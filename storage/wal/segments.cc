@@ -57,6 +57,10 @@ absl::StatusOr<std::unique_ptr<Segments>> Segments::Open(
   {
     MutexLock lock(segments->mutex_);
     segments->live_.assign(live.begin(), live.end());
+    // Nothing can be recycled before the log is open, and opening it takes a
+    // segment: a log that has reached its limit may exceed it by that one.
+    segments->segments_max_ =
+        std::max<uint64_t>(options.segments_max, live.size() + 1);
   }
   segments->preparer_ = std::thread([s = segments.get()] { s->PrepareLoop(); });
   return segments;
@@ -90,11 +94,13 @@ int Segments::ready() const {
 
 bool Segments::WantsSpare() const {
   return spares_.size() < kSpares &&
-         spares_.size() + live_.size() < options_.segments_max;
+         spares_.size() + live_.size() < segments_max_;
 }
 
 absl::Status Segments::WaitReady(int count, int64_t timeout_micros) {
-  const int64_t deadline = Clock::System().MonotonicMicros() + timeout_micros;
+  constexpr int64_t kTimeoutMicrosMax = int64_t{1} << 60;  // no overflow
+  const int64_t deadline = Clock::System().MonotonicMicros() +
+                           std::min(timeout_micros, kTimeoutMicrosMax);
   MutexLock lock(mutex_);
   while (static_cast<int>(spares_.size()) < count) {
     const int64_t left = deadline - Clock::System().MonotonicMicros();
@@ -105,7 +111,7 @@ absl::Status Segments::WaitReady(int count, int64_t timeout_micros) {
       }
       return absl::ResourceExhaustedError(absl::StrCat(
           "the log has ", live_.size(), " segments of ", options_.segment_bytes,
-          " bytes, allowed are ", options_.segments_max,
+          " bytes, allowed are ", segments_max_,
           " with spares; waiting for a checkpoint"));
     }
     changed_.WaitFor(mutex_, left);
@@ -135,6 +141,7 @@ void Segments::PrepareLoop() {
       spares_.push_back(name);
       changed_.NotifyAll();
     } else {
+      changed_.NotifyAll();
       changed_.WaitFor(mutex_, kRetryMicros);
     }
   }
@@ -152,9 +159,9 @@ absl::StatusOr<std::unique_ptr<io::File>> Segments::Take(
     }
     if (spares_.empty()) {
       if (!prepare_status_.ok()) return prepare_status_;
-      return absl::ResourceExhaustedError(absl::StrCat(
-          "the log has ", live_.size(), " segments and its limit allows ",
-          options_.segments_max));
+      return absl::ResourceExhaustedError(
+          absl::StrCat("the log has ", live_.size(),
+                       " segments and its limit allows ", segments_max_));
     }
     spare = spares_.back();
     spares_.pop_back();
@@ -177,6 +184,16 @@ absl::StatusOr<std::unique_ptr<io::File>> Segments::Take(
 }
 
 absl::Status Segments::Recycle(uint64_t number) {
+  absl::Status status = Retire(number);
+  if (!status.ok()) {
+    MutexLock lock(mutex_);
+    live_.push_back(number);
+  }
+  changed_.NotifyAll();
+  return status;
+}
+
+absl::Status Segments::Retire(uint64_t number) {
   const std::string name = SegmentFileName(number);
   bool keep = false;
   std::string spare;
@@ -202,13 +219,17 @@ absl::Status Segments::Recycle(uint64_t number) {
     MutexLock lock(mutex_);
     spares_.push_back(spare);
   }
-  changed_.NotifyAll();
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<io::File>> Segments::OpenForWrite(
     uint64_t number) {
   return directory_->Open(SegmentFileName(number), io::OpenMode::kWrite);
+}
+
+size_t Segments::live_count() const {
+  MutexLock lock(mutex_);
+  return live_.size();
 }
 
 std::vector<uint64_t> Segments::live() const {

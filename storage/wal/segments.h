@@ -64,11 +64,13 @@ class Segments {
       const schema::SegmentHeader& header);
 
   // Gives back a segment that is no longer needed: it becomes a spare, or is
-  // removed where there are enough.
+  // removed where there are enough. If that fails, it stays in use.
   absl::Status Recycle(uint64_t number);
 
   // Opens a segment that is in use, to write to it.
   absl::StatusOr<std::unique_ptr<io::File>> OpenForWrite(uint64_t number);
+
+  size_t live_count() const;
 
   uint64_t segment_bytes() const { return options_.segment_bytes; }
 
@@ -80,6 +82,7 @@ class Segments {
 
   void PrepareLoop();
   absl::Status RemoveLeftovers();
+  absl::Status Retire(uint64_t number);
   bool WantsSpare() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   io::Directory* const directory_;
@@ -90,6 +93,7 @@ class Segments {
   std::vector<std::string> spares_ ABSL_GUARDED_BY(mutex_);
   std::vector<uint64_t> live_ ABSL_GUARDED_BY(mutex_);
   absl::Status prepare_status_ ABSL_GUARDED_BY(mutex_);
+  uint64_t segments_max_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t next_spare_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 

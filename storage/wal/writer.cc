@@ -24,6 +24,13 @@ constexpr size_t kGroupBytesMin = 4096;
 // durable_lsn of the last group, which nothing else on disk would vouch for.
 constexpr int64_t kIdleMicros = 2000;
 
+// What every group of records leaves free behind it: a block for the marker
+// that vouches for it, and one for the seal.
+constexpr size_t kReservedBytes = 2 * kWalBlockBytes;
+
+// Longer waits would overflow when they are added to the time.
+constexpr int64_t kTimeoutMicrosMax = int64_t{1} << 60;
+
 uint64_t RandomEpoch() {
   std::random_device random;
   uint64_t epoch = 0;
@@ -74,7 +81,7 @@ Writer::~Writer() {
 }
 
 size_t Writer::record_bytes_max() const {
-  return options_.segment_bytes - kGroupsOffset - kWalBlockBytes -
+  return options_.segment_bytes - kGroupsOffset - kReservedBytes -
          sizeof(schema::GroupHeader);
 }
 
@@ -92,8 +99,8 @@ absl::StatusOr<Lsn> Writer::Append(absl::Span<const schema::RecordDraft> drafts,
         absl::StrCat("write of ", bytes, " bytes, a log segment holds ",
                      record_bytes_max()));
   }
-  const int64_t deadline =
-      Clock::System().MonotonicMicros() + room_timeout_micros;
+  const int64_t deadline = Clock::System().MonotonicMicros() +
+                           std::min(room_timeout_micros, kTimeoutMicrosMax);
   MutexLock lock(mutex_);
   ENGRAM_RETURN_IF_ERROR(WaitForRoom(bytes, deadline));
   if (pending_ == nullptr) {
@@ -125,7 +132,7 @@ absl::Status Writer::WaitForRoom(size_t bytes, int64_t deadline) {
       continue;
     }
     const size_t end =
-        planned_offset_ + schema::GroupBytes(joined + bytes) + kWalBlockBytes;
+        planned_offset_ + schema::GroupBytes(joined + bytes) + kReservedBytes;
     const int spares_needed = spares_claimed_ + 1;
     if (end <= options_.segment_bytes || segments_->ready() >= spares_needed) {
       return absl::OkStatus();
@@ -152,6 +159,7 @@ absl::Status Writer::WaitDurable(Lsn lsn) const {
   MutexLock lock(mutex_);
   while (durable_lsn_ < lsn) {
     ENGRAM_RETURN_IF_ERROR(stats_.status);
+    if (ended_) return absl::FailedPreconditionError("the log is closed");
     changed_.Wait(mutex_);
   }
   return absl::OkStatus();
@@ -178,18 +186,21 @@ WriterStats Writer::GetStats() const {
 }
 
 absl::Status Writer::Recycle(Lsn low_water_lsn) {
+  // One at a time: what is left on disk must be a chain without holes, also
+  // if one of the steps fails.
+  MutexLock recycling(recycle_mutex_);
   while (true) {
     uint64_t number = 0;
     {
       MutexLock lock(mutex_);
-      // In ascending order: what is left must be a chain without holes.
       if (complete_.empty() || complete_.begin()->second > low_water_lsn) {
         return absl::OkStatus();
       }
       number = complete_.begin()->first;
-      complete_.erase(complete_.begin());
     }
     ENGRAM_RETURN_IF_ERROR(segments_->Recycle(number));
+    MutexLock lock(mutex_);
+    complete_.erase(number);
   }
 }
 
@@ -246,11 +257,14 @@ void Writer::Run() {
   if (clean_close_ && stats_.status.ok()) {
     lock.Unlock();
     const absl::Status status =
-        Fits(kWalBlockBytes) ? WriteMarker(schema::RecordType::kCleanClose)
-                             : absl::OkStatus();
+        Fits(kWalBlockBytes, kWalBlockBytes)
+            ? WriteMarker(schema::RecordType::kCleanClose)
+            : absl::OkStatus();
     lock.Lock();
     stats_.status = status;
   }
+  ended_ = true;
+  changed_.NotifyAll();
 }
 
 void Writer::CommitPending() {
@@ -258,7 +272,7 @@ void Writer::CommitPending() {
   pending_ = nullptr;
   const size_t group_bytes = schema::GroupBytes(taken->group->record_bytes());
   const bool rolls =
-      planned_offset_ + group_bytes + kWalBlockBytes > options_.segment_bytes;
+      planned_offset_ + group_bytes + kReservedBytes > options_.segment_bytes;
   if (rolls) {
     spares_claimed_ = 1;
     planned_offset_ = kGroupsOffset;
@@ -293,28 +307,30 @@ void Writer::CommitPending() {
 
 void Writer::WriteIdleMarker() {
   idle_marked_ = true;
-  // A full segment gets its seal instead, which says the same.
-  if (!Fits(kWalBlockBytes)) return;
+  // Not after another marker that took the room: that one says the same.
+  if (!Fits(kWalBlockBytes, kWalBlockBytes)) return;
   planned_offset_ += kWalBlockBytes;
   mutex_.Unlock();
   const absl::Status status = WriteMarker(schema::RecordType::kIdleMarker);
   mutex_.Lock();
   planned_offset_ = offset_;
-  if (!status.ok()) stats_.status = status;
+  if (status.ok()) return;
+  stats_.status = status;
+  changed_.NotifyAll();
 }
 
 absl::Status Writer::WriteRecords(Group* group) {
   const size_t bytes = schema::GroupBytes(group->record_bytes());
-  if (!Fits(bytes)) ENGRAM_RETURN_IF_ERROR(Roll());
-  ENGRAM_CHECK(Fits(bytes));
+  if (!Fits(bytes, kReservedBytes)) ENGRAM_RETURN_IF_ERROR(Roll());
+  ENGRAM_CHECK(Fits(bytes, kReservedBytes));
   ENGRAM_CHECK(group->first_lsn() == written_lsn_ + 1);
   ENGRAM_RETURN_IF_ERROR(WriteGroup(group));
   written_lsn_ = group->last_lsn();
   return absl::OkStatus();
 }
 
-bool Writer::Fits(size_t group_bytes) const {
-  return offset_ + group_bytes + kWalBlockBytes <= options_.segment_bytes;
+bool Writer::Fits(size_t group_bytes, size_t reserved_bytes) const {
+  return offset_ + group_bytes + reserved_bytes <= options_.segment_bytes;
 }
 
 absl::Status Writer::WriteMarker(schema::RecordType type) {
@@ -375,7 +391,6 @@ absl::Status Writer::StartSegment() {
 }
 
 // A sealed segment whose successor is missing is a loss that recovery can see.
-// Every group leaves room for the seal.
 absl::Status Writer::SealPredecessor(io::File* file, uint64_t groups) {
   Group seal(sizeof(schema::RecordHeader) + sizeof(schema::SealBody));
   schema::RecordDraft draft;

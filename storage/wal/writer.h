@@ -101,7 +101,8 @@ class Writer {
   Lsn last_lsn() const;
   Lsn durable_lsn() const;
 
-  // Waits until durable_lsn() >= lsn; fails if the log does.
+  // Waits until durable_lsn() >= lsn. Fails if the log does, or is closed
+  // before it gets there.
   absl::Status WaitDurable(Lsn lsn) const;
 
   // Writes what is left and a clean-close marker. Appends then fail.
@@ -144,7 +145,7 @@ class Writer {
   absl::Status Roll();
   absl::Status StartSegment();
   absl::Status SealPredecessor(io::File* file, uint64_t groups);
-  bool Fits(size_t group_bytes) const;
+  bool Fits(size_t group_bytes, size_t reserved_bytes) const;
   void WriteIdleMarker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // --- Appenders ---
@@ -168,6 +169,8 @@ class Writer {
   uint32_t chain_crc_ = 0;
   Lsn written_lsn_;  // of the last record that was written
 
+  // Lock order: recycle_mutex_ before mutex_.
+  Mutex recycle_mutex_;
   mutable Mutex mutex_;
   mutable CondVar work_;     // for the log's thread
   mutable CondVar changed_;  // everyone else: a group was taken or finished
@@ -179,6 +182,7 @@ class Writer {
   Lsn next_lsn_ ABSL_GUARDED_BY(mutex_);
   Lsn durable_lsn_ ABSL_GUARDED_BY(mutex_);
   bool started_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;  // the log's thread is done
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool clean_close_ ABSL_GUARDED_BY(mutex_) = false;
   bool idle_marked_ ABSL_GUARDED_BY(mutex_) = true;

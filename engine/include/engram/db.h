@@ -42,8 +42,8 @@ class Db {
   // Open() returns.
   //   NOT_FOUND           no such directory, and create_if_missing is false
   //   INVALID_ARGUMENT    an option is out of range
-  //   FAILED_PRECONDITION `path` holds files but no database, or one of a
-  //                       newer format
+  //   FAILED_PRECONDITION `path` holds files but no database
+  //   UNIMPLEMENTED       the database has a newer format than this build
   //   UNAVAILABLE         another process (it is named) owns the database
   //   DATA_LOSS           acknowledged data is damaged; the message names the
   //                       file and the range of LSNs
@@ -58,6 +58,7 @@ class Db {
 
   // Opens the space `name` (1..128 bytes of A-Z a-z 0-9 _ . -) and creates it
   // if there is none; its creation is then durable.
+  // With options.dimension = 0 it is only opened, whatever options it has.
   //   INVALID_ARGUMENT    the name, or an option, is out of range
   //   FAILED_PRECONDITION the space exists with other options: both values
   //                       are named

@@ -55,7 +55,7 @@ struct Options {
   uint64_t wal_segment_bytes = uint64_t{64} << 20;
 
   // A checkpoint starts in the background when this much log has been written
-  // since the last one.
+  // since the last one, or the log has reached half its limit.
   uint64_t checkpoint_wal_bytes = uint64_t{256} << 20;
 
   // Upper bound of the log on disk. Writes wait at it for a checkpoint (see
@@ -67,14 +67,15 @@ struct Options {
   uint64_t pending_records_max = 20000;
   uint64_t pending_bytes_max = uint64_t{64} << 20;
 
-  // A space is scanned exactly while it holds at most this many observations,
-  // and gets its graph beyond.
+  // A space is scanned exactly while it holds at most this many versions of
+  // observations, and gets its graph beyond.
   uint32_t flat_records_max = 1000;
 };
 
 struct SpaceOptions {
   // Number of components of every vector of the space, 1..65,535. Required
-  // when the space is created; 0 accepts whatever an existing space has.
+  // when the space is created; with 0, OpenSpace() opens an existing space
+  // whatever its options are.
   uint32_t dimension = 0;
 
   Metric metric = Metric::kL2;

@@ -20,8 +20,10 @@ namespace engram {
 
 namespace internal {
 class DbImpl;
-class SpaceState;
 }  // namespace internal
+namespace space {
+class SpaceState;
+}  // namespace space
 
 // A handle of a space; cheap to copy. All copies mean the same space.
 //
@@ -70,6 +72,9 @@ class Space {
   absl::StatusOr<std::vector<Hit>> Search(absl::Span<const float> query,
                                           const SearchOptions& options) const;
 
+  // The ids of all live observations, sorted bytewise.
+  absl::StatusOr<std::vector<std::string>> ListIds() const;
+
   // Waits until every record of this space with an LSN <= `lsn` has reached
   // `stage`. DEADLINE_EXCEEDED after `timeout`; asking for kCheckpointed
   // starts no checkpoint.
@@ -82,10 +87,10 @@ class Space {
   friend class internal::DbImpl;
 
   Space(std::shared_ptr<internal::DbImpl> db,
-        std::shared_ptr<internal::SpaceState> state);
+        std::shared_ptr<space::SpaceState> state);
 
   std::shared_ptr<internal::DbImpl> db_;
-  std::shared_ptr<internal::SpaceState> state_;
+  std::shared_ptr<space::SpaceState> state_;
 };
 
 }  // namespace engram

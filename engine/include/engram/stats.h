@@ -29,10 +29,10 @@ struct SpaceStats {
   Lsn indexed_lsn = 0;
   Lsn checkpoint_lsn = 0;
 
-  uint64_t checkpoints = 0;        // since Open()
-  uint64_t nodes_reattached = 0;   // made reachable again, since Open()
-  uint64_t searches = 0;           // since Open()
-  uint64_t exact_fallbacks = 0;    // searches that the graph left short of k
+  uint64_t checkpoints = 0;       // since Open()
+  uint64_t nodes_reattached = 0;  // made reachable again, since Open()
+  uint64_t searches = 0;          // since Open()
+  uint64_t exact_fallbacks = 0;   // searches that the graph left short of k
 };
 
 struct DbStats {
@@ -49,10 +49,10 @@ struct DbStats {
   uint64_t replayed_records = 0;  // read from the log by Open()
 
   // The log.
-  std::string wal_backend;  // "io_uring" or "pwrite", "none" if read_only
+  std::string wal_backend;  // "io_uring", "pwrite"; "none" if read_only
   bool wal_direct_io = false;
   uint64_t wal_segments = 0;
-  uint64_t wal_bytes = 0;  // on disk, spare segments left out
+  uint64_t wal_bytes = 0;   // on disk, spare segments left out
   uint64_t wal_groups = 0;  // group commits since Open()
   Lsn last_lsn = 0;
   Lsn durable_lsn = 0;
@@ -61,7 +61,7 @@ struct DbStats {
   // Checkpoints.
   Lsn low_water_lsn = 0;  // the log is needed above this one only
   uint64_t checkpoints = 0;
-  uint64_t checkpoint_bytes = 0;  // written since Open()
+  uint64_t checkpoint_bytes = 0;   // written since Open()
   absl::Status checkpoint_status;  // of the last one
 };
 

@@ -1,0 +1,37 @@
+// The folder of a database: who it is, and who owns it.
+//
+//   ENGRAM   format version and database id, as text; written once
+//   OWNER    pid of the process that owns the database, or did last
+//   wal/     the log; its flock is the ownership
+//   kv/      RocksDB
+
+#ifndef ENGRAM_ENGINE_DB_DATABASE_FILES_H_
+#define ENGRAM_ENGINE_DB_DATABASE_FILES_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "schema/wal_layout.h"
+#include "storage/io/directory_lock.h"
+
+namespace engram::internal {
+
+struct DatabaseFiles {
+  std::string wal_path;
+  std::string kv_path;
+  schema::DatabaseId id = {};
+  bool created = false;  // there was none before
+  io::DirectoryLock lock;
+};
+
+// Locks the database in the folder `path`; makes one if there is none and
+// `create`. Errors as Db::Open() documents them.
+absl::StatusOr<DatabaseFiles> OpenDatabaseFiles(const std::string& path,
+                                                bool create);
+
+// 32 hexadecimal digits.
+std::string DatabaseIdText(const schema::DatabaseId& id);
+
+}  // namespace engram::internal
+
+#endif  // ENGRAM_ENGINE_DB_DATABASE_FILES_H_

@@ -1,0 +1,114 @@
+// The public classes: thin, they hold what they need alive and pass on.
+
+#include "engram/db.h"
+
+#include <utility>
+
+#include "engine/db/db_impl.h"
+#include "storage/base/status_macros.h"
+
+namespace engram {
+namespace {
+
+absl::Status NoSpace() {
+  return absl::FailedPreconditionError("the handle belongs to no space");
+}
+
+}  // namespace
+
+Db::Db(std::shared_ptr<internal::DbImpl> impl) : impl_(std::move(impl)) {}
+
+Db::~Db() { impl_->Close().IgnoreError(); }
+
+absl::StatusOr<std::unique_ptr<Db>> Db::Open(const std::string& path,
+                                             const Options& options) {
+  ENGRAM_ASSIGN_OR_RETURN(std::shared_ptr<internal::DbImpl> impl,
+                          internal::DbImpl::Open(path, options));
+  return std::unique_ptr<Db>(new Db(std::move(impl)));
+}
+
+absl::StatusOr<Space> Db::OpenSpace(absl::string_view name,
+                                    const SpaceOptions& options) {
+  ENGRAM_ASSIGN_OR_RETURN(std::shared_ptr<space::SpaceState> state,
+                          impl_->OpenSpace(name, options));
+  return Space(impl_, std::move(state));
+}
+
+absl::Status Db::DropSpace(absl::string_view name) {
+  return impl_->DropSpace(name);
+}
+
+absl::StatusOr<std::vector<std::string>> Db::ListSpaces() const {
+  return impl_->ListSpaces();
+}
+
+absl::StatusOr<Lsn> Db::Write(const WriteBatch& batch,
+                              const WriteOptions& options) {
+  return impl_->Write(batch, options);
+}
+
+absl::Status Db::Wait(Lsn lsn, Stage stage, absl::Duration timeout) const {
+  return impl_->Wait(lsn, stage, timeout);
+}
+
+absl::Status Db::Checkpoint() { return impl_->Checkpoint(); }
+
+absl::Status Db::Compact() { return impl_->Compact(); }
+
+absl::StatusOr<DbStats> Db::GetStats() const { return impl_->GetStats(); }
+
+absl::Status Db::Close() { return impl_->Close(); }
+
+// --- Space -------------------------------------------------------------------
+
+Space::Space(std::shared_ptr<internal::DbImpl> db,
+             std::shared_ptr<space::SpaceState> state)
+    : db_(std::move(db)), state_(std::move(state)) {}
+
+absl::string_view Space::name() const {
+  return state_ == nullptr ? absl::string_view() : state_->name();
+}
+
+SpaceOptions Space::options() const {
+  return state_ == nullptr ? SpaceOptions() : state_->GetStats(0).options;
+}
+
+absl::StatusOr<Lsn> Space::Observe(const Observation& observation,
+                                   const WriteOptions& options) {
+  if (db_ == nullptr) return NoSpace();
+  return db_->Observe(state_, observation, options);
+}
+
+absl::StatusOr<Lsn> Space::Remove(absl::string_view id,
+                                  const WriteOptions& options) {
+  if (db_ == nullptr) return NoSpace();
+  return db_->Remove(state_, id, options);
+}
+
+absl::StatusOr<StoredObservation> Space::Get(absl::string_view id) const {
+  if (db_ == nullptr) return NoSpace();
+  return db_->Get(state_, id);
+}
+
+absl::StatusOr<std::vector<Hit>> Space::Search(
+    absl::Span<const float> query, const SearchOptions& options) const {
+  if (db_ == nullptr) return NoSpace();
+  return db_->Search(state_, query, options);
+}
+
+absl::StatusOr<std::vector<std::string>> Space::ListIds() const {
+  if (db_ == nullptr) return NoSpace();
+  return db_->ListIds(state_);
+}
+
+absl::Status Space::Wait(Lsn lsn, Stage stage, absl::Duration timeout) const {
+  if (db_ == nullptr) return NoSpace();
+  return db_->WaitSpace(state_, lsn, stage, timeout);
+}
+
+absl::StatusOr<SpaceStats> Space::GetStats() const {
+  if (db_ == nullptr) return NoSpace();
+  return db_->GetSpaceStats(state_);
+}
+
+}  // namespace engram

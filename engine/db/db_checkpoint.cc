@@ -1,0 +1,185 @@
+// Checkpoints: what is indexed goes to RocksDB, and the log is shortened.
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "engine/db/db_impl.h"
+#include "engine/space/checkpoint_writer.h"
+#include "schema/key_layout.h"
+#include "storage/base/check.h"
+#include "storage/base/status_macros.h"
+
+namespace engram::internal {
+namespace {
+
+// After a failed checkpoint the next one waits this long.
+constexpr int64_t kRetryMicros = 1'000'000;
+
+}  // namespace
+
+absl::Status DbImpl::Checkpoint() {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, nullptr));
+  ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  MutexLock lock(checkpoint_mutex_);
+  return RunCheckpoint();
+}
+
+absl::Status DbImpl::Compact() {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, nullptr));
+  ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  MutexLock lock(checkpoint_mutex_);
+  ENGRAM_RETURN_IF_ERROR(RunCheckpoint());
+  return store_->CompactAll();
+}
+
+void DbImpl::RequestCheckpoint() {
+  {
+    MutexLock lock(progress_mutex_);
+    checkpoint_requested_ = true;
+  }
+  checkpoint_work_.NotifyOne();
+}
+
+void DbImpl::CheckpointLoop() {
+  MutexLock lock(progress_mutex_);
+  while (!stopping_) {
+    if (!checkpoint_requested_) {
+      checkpoint_work_.Wait(progress_mutex_);
+      continue;
+    }
+    checkpoint_requested_ = false;
+    lock.Unlock();
+    absl::Status status;
+    {
+      MutexLock checkpoint_lock(checkpoint_mutex_);
+      status = RunCheckpoint();
+    }
+    lock.Lock();
+    if (!status.ok() && !stopping_) {
+      checkpoint_requested_ = true;
+      checkpoint_work_.WaitFor(progress_mutex_, kRetryMicros);
+    }
+  }
+}
+
+absl::Status DbImpl::RunCheckpoint() {
+  bytes_since_checkpoint_.store(0, std::memory_order_relaxed);
+  // First: every record up to here has been seen by its space, so what the
+  // spaces say below holds for all of them.
+  const Lsn published = published_lsn_.load(std::memory_order_acquire);
+  const std::vector<space::SpaceEntry> entries = registry_.All();
+  absl::Status status = AssignFamilies(entries);
+  if (status.ok()) status = SaveSpaces(entries);
+  if (status.ok()) status = SaveCatalogAndRecycle(published);
+  {
+    MutexLock lock(progress_mutex_);
+    checkpoint_status_ = status;
+    if (status.ok()) ++checkpoints_;
+  }
+  return status;
+}
+
+absl::Status DbImpl::AssignFamilies(
+    absl::Span<const space::SpaceEntry> entries) {
+  std::vector<schema::CatalogEntry> assigned;
+  for (const space::SpaceEntry& entry : entries) {
+    space::SpaceState& state = *entry.state;
+    if (!state.HasUnsaved() || !state.family().empty()) continue;
+    const std::string family = schema::FamilyName(catalog_.next_family++);
+    ENGRAM_RETURN_IF_ERROR(store_->CreateFamily(family));
+    state.set_family(family);
+    assigned.push_back(space::MakeCatalogEntry(state, false));
+  }
+  if (assigned.empty()) return absl::OkStatus();
+  // A space's head is written only to a family that the catalog gives it:
+  // recovery drops families that nobody owns.
+  catalog_.next_space_id = next_space_id_.load(std::memory_order_relaxed);
+  return space::SaveCatalog(store_.get(), catalog_, assigned, {});
+}
+
+absl::Status DbImpl::SaveSpaces(absl::Span<const space::SpaceEntry> entries) {
+  for (const space::SpaceEntry& entry : entries) {
+    // A space that was dropped meanwhile keeps its family until we drop it.
+    if (!entry.state->HasUnsaved() || entry.state->family().empty()) continue;
+    ENGRAM_ASSIGN_OR_RETURN(
+        const uint64_t bytes,
+        space::CheckpointSpace(entry.state.get(), store_.get()));
+    MutexLock lock(progress_mutex_);
+    checkpoint_bytes_ += bytes;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DbImpl::SaveCatalogAndRecycle(Lsn published) {
+  Lsn low_water = published;
+  std::vector<schema::CatalogEntry> listed;
+  std::vector<uint64_t> erased;
+  std::vector<schema::CatalogEntry> dropped = registry_.TakeDropped();
+  for (const space::SpaceEntry& entry : registry_.All()) {
+    Lsn above = 0;
+    if (entry.state->NeedsLog(&above)) low_water = std::min(low_water, above);
+    if (entry.state->created_lsn() > catalog_.catalog_lsn) {
+      listed.push_back(space::MakeCatalogEntry(*entry.state, false));
+    }
+  }
+  low_water = std::max(low_water, catalog_.low_water_lsn);
+  if (published == catalog_.catalog_lsn &&
+      low_water == catalog_.low_water_lsn && dropped.empty()) {
+    return absl::OkStatus();
+  }
+  for (const schema::CatalogEntry& entry : dropped) {
+    if (entry.family.empty()) {
+      erased.push_back(entry.space.id);
+    } else {
+      listed.push_back(entry);
+    }
+  }
+  schema::Catalog next = catalog_;
+  next.catalog_lsn = published;
+  next.low_water_lsn = low_water;
+  next.next_space_id = next_space_id_.load(std::memory_order_relaxed);
+  const absl::Status status =
+      space::SaveCatalog(store_.get(), next, listed, erased);
+  if (!status.ok()) {
+    for (schema::CatalogEntry& entry : dropped) {
+      registry_.AddDropped(std::move(entry));
+    }
+    return status;
+  }
+  catalog_ = next;
+  {
+    MutexLock lock(progress_mutex_);
+    low_water_lsn_ = low_water;
+  }
+  progress_.NotifyAll();
+  ENGRAM_RETURN_IF_ERROR(writer_->Recycle(low_water));
+  return DropFamilies(std::move(dropped));
+}
+
+absl::Status DbImpl::DropFamilies(std::vector<schema::CatalogEntry> dropped) {
+  std::vector<uint64_t> gone;
+  absl::Status status;
+  for (schema::CatalogEntry& entry : dropped) {
+    if (entry.family.empty()) continue;
+    if (status.ok()) {
+      status = store_->DropFamily(entry.family);
+      if (absl::IsNotFound(status)) status = absl::OkStatus();
+    }
+    if (status.ok()) {
+      gone.push_back(entry.space.id);
+    } else {
+      registry_.AddDropped(std::move(entry));
+    }
+  }
+  if (!gone.empty()) {
+    // An entry leaves the catalog only after its family is gone. Should this
+    // fail, it is dropped once more by the next owner, which does no harm.
+    ENGRAM_RETURN_IF_ERROR(
+        space::SaveCatalog(store_.get(), catalog_, {}, gone));
+  }
+  return status;
+}
+
+}  // namespace engram::internal

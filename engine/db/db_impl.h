@@ -1,0 +1,183 @@
+// The engine behind Db and Space: the log, the spaces, the workers and the
+// checkpoints put together. db_open.cc, db_write.cc, db_read.cc and
+// db_checkpoint.cc each hold one side of it.
+
+#ifndef ENGRAM_ENGINE_DB_DB_IMPL_H_
+#define ENGRAM_ENGINE_DB_DB_IMPL_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "engine/db/database_files.h"
+#include "engine/db/operation_gate.h"
+#include "engine/ingest/worker_pool.h"
+#include "engine/space/catalog.h"
+#include "engine/space/registry.h"
+#include "engine/space/space_state.h"
+#include "engram/db.h"
+#include "storage/base/mutex.h"
+#include "storage/io/directory.h"
+#include "storage/kv/store.h"
+#include "storage/wal/reader.h"
+#include "storage/wal/segments.h"
+#include "storage/wal/writer.h"
+
+namespace engram::internal {
+
+// Thread safety: all public methods may be called concurrently.
+//
+// Lock order: create_mutex_ before checkpoint_mutex_ before progress_mutex_;
+// the registry's and the spaces' locks come after these.
+class DbImpl final : public wal::GroupSink {
+ public:
+  using SpacePtr = std::shared_ptr<space::SpaceState>;
+
+  static absl::StatusOr<std::shared_ptr<DbImpl>> Open(const std::string& path,
+                                                      const Options& options);
+  ~DbImpl() override;
+
+  DbImpl(const DbImpl&) = delete;
+  DbImpl& operator=(const DbImpl&) = delete;
+
+  absl::Status Close();
+
+  // --- Spaces and writes (db_write.cc)
+  absl::StatusOr<SpacePtr> OpenSpace(absl::string_view name,
+                                     const SpaceOptions& options);
+  absl::Status DropSpace(absl::string_view name);
+  absl::StatusOr<std::vector<std::string>> ListSpaces();
+  absl::StatusOr<Lsn> Observe(const SpacePtr& space,
+                              const Observation& observation,
+                              const WriteOptions& options);
+  absl::StatusOr<Lsn> Remove(const SpacePtr& space, absl::string_view id,
+                             const WriteOptions& options);
+  absl::StatusOr<Lsn> Write(const WriteBatch& batch,
+                            const WriteOptions& options);
+
+  // --- Reads (db_read.cc)
+  absl::StatusOr<StoredObservation> Get(const SpacePtr& space,
+                                        absl::string_view id);
+  absl::StatusOr<std::vector<Hit>> Search(const SpacePtr& space,
+                                          absl::Span<const float> query,
+                                          const SearchOptions& options);
+  absl::StatusOr<std::vector<std::string>> ListIds(const SpacePtr& space);
+  absl::Status Wait(Lsn lsn, Stage stage, absl::Duration timeout);
+  absl::Status WaitSpace(const SpacePtr& space, Lsn lsn, Stage stage,
+                         absl::Duration timeout);
+  absl::StatusOr<DbStats> GetStats();
+  absl::StatusOr<SpaceStats> GetSpaceStats(const SpacePtr& space);
+
+  // --- Checkpoints (db_checkpoint.cc)
+  absl::Status Checkpoint();
+  absl::Status Compact();
+
+  // wal::GroupSink: makes records visible. Also called for recovered groups.
+  void OnDurable(const std::shared_ptr<const wal::Group>& group) override;
+
+ private:
+  DbImpl(const std::string& path, const Options& options, DatabaseFiles files);
+
+  // --- db_open.cc
+  absl::Status Start();
+  absl::Status LoadSpaces();
+  absl::Status Recover();
+  absl::Status CheckRecovered(const schema::RecordView& record) const;
+  absl::Status StartLog(const wal::RecoveredLog& log);
+  SpacePtr AddSpace(const schema::SpaceDescription& description,
+                    Lsn created_lsn);
+
+  // --- db_write.cc
+  absl::Status CheckWritable() const;
+  absl::Status CheckObservation(const space::SpaceState& space,
+                                const Observation& observation) const;
+  absl::StatusOr<Lsn> Append(absl::Span<const schema::RecordDraft> drafts,
+                             absl::Span<const SpacePtr> spaces,
+                             const WriteOptions& options);
+  absl::StatusOr<Lsn> AppendAdmin(const schema::RecordDraft& draft);
+  void PublishRecord(const schema::RecordView& record,
+                     const std::shared_ptr<const wal::Group>& group);
+  void PublishCreate(const schema::RecordView& record);
+  void PublishDrop(const schema::RecordView& record);
+
+  // --- db_read.cc
+  // FAILED_PRECONDITION if the database is closed, NOT_FOUND if `space`, which
+  // may be null, was dropped.
+  absl::Status CheckOpen(const Operation& operation,
+                         const SpacePtr& space) const;
+  absl::Status WaitUntil(const std::function<bool()>& reached,
+                         absl::string_view what, absl::Duration timeout);
+  bool AllReached(Lsn lsn, Stage stage) const;
+  void NotifyProgress();
+
+  // --- db_checkpoint.cc
+  void CheckpointLoop();
+  void RequestCheckpoint();
+  absl::Status RunCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+  absl::Status AssignFamilies(absl::Span<const space::SpaceEntry> entries)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+  absl::Status SaveSpaces(absl::Span<const space::SpaceEntry> entries)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+  absl::Status SaveCatalogAndRecycle(Lsn published)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+  absl::Status DropFamilies(std::vector<schema::CatalogEntry> dropped)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+
+  // Constant after Start().
+  const std::string path_;
+  const Options options_;
+  const DatabaseFiles files_;
+  const int64_t owner_pid_;
+  std::unique_ptr<kv::Store> store_;
+  std::unique_ptr<io::Directory> wal_directory_;
+  std::unique_ptr<wal::Segments> segments_;
+  std::unique_ptr<wal::Writer> writer_;
+  std::unique_ptr<ingest::WorkerPool> pool_;
+  std::thread checkpoint_thread_;
+  uint64_t replayed_records_ = 0;
+  bool recovering_ = false;  // only Start() publishes, and nothing is admitted
+
+  // Synchronise themselves.
+  OperationGate gate_;
+  space::Registry registry_;
+  // Relaxed: a count of its own, or only compared with itself.
+  std::atomic<uint64_t> accepted_records_{0};
+  std::atomic<uint64_t> refused_writes_{0};
+  std::atomic<uint64_t> bytes_since_checkpoint_{0};
+  // Released after the spaces have seen the record, acquired by whoever
+  // concludes from it what the spaces have seen.
+  std::atomic<Lsn> published_lsn_{0};
+
+  // One space is created or dropped at a time.
+  Mutex create_mutex_;
+  // Read under create_mutex_, raised by whoever publishes the creation.
+  std::atomic<uint64_t> next_space_id_{1};
+
+  // One checkpoint at a time.
+  Mutex checkpoint_mutex_;
+  schema::Catalog catalog_ ABSL_GUARDED_BY(checkpoint_mutex_);
+
+  // Anything has advanced.
+  mutable Mutex progress_mutex_;
+  CondVar progress_;
+  CondVar checkpoint_work_;
+  bool checkpoint_requested_ ABSL_GUARDED_BY(progress_mutex_) = false;
+  bool stopping_ ABSL_GUARDED_BY(progress_mutex_) = false;
+  uint64_t checkpoints_ ABSL_GUARDED_BY(progress_mutex_) = 0;
+  uint64_t checkpoint_bytes_ ABSL_GUARDED_BY(progress_mutex_) = 0;
+  Lsn low_water_lsn_ ABSL_GUARDED_BY(progress_mutex_) = 0;
+  absl::Status checkpoint_status_ ABSL_GUARDED_BY(progress_mutex_);
+};
+
+}  // namespace engram::internal
+
+#endif  // ENGRAM_ENGINE_DB_DB_IMPL_H_

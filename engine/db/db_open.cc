@@ -1,0 +1,290 @@
+// Opening, recovering and closing.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/db/db_impl.h"
+#include "engine/db/options_check.h"
+#include "engine/space/vector_check.h"
+#include "schema/key_layout.h"
+#include "schema/limits.h"
+#include "schema/part_codec.h"
+#include "storage/base/check.h"
+#include "storage/base/status_macros.h"
+#include "storage/io/posix_directory.h"
+
+namespace engram::internal {
+namespace {
+
+// Segments that an opened log needs whatever the limit says: the new one, and
+// room to go on while the first checkpoint frees others.
+constexpr uint64_t kSegmentsBeyondLive = 3;
+
+// A log that was left with more segments than this is checkpointed at once.
+constexpr size_t kSegmentsLeftMax = 4;
+
+wal::QueueChoice ToQueueChoice(WalBackend backend) {
+  switch (backend) {
+    case WalBackend::kAuto:
+      return wal::QueueChoice::kAuto;
+    case WalBackend::kUring:
+      return wal::QueueChoice::kUring;
+    case WalBackend::kPwrite:
+      return wal::QueueChoice::kPwrite;
+  }
+  return wal::QueueChoice::kAuto;
+}
+
+size_t WorkerCount(int workers) {
+  if (workers > 0) return static_cast<size_t>(workers);
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
+DbImpl::DbImpl(const std::string& path, const Options& options,
+               DatabaseFiles files)
+    : path_(path),
+      options_(options),
+      files_(std::move(files)),
+      owner_pid_(::getpid()) {}
+
+absl::StatusOr<std::shared_ptr<DbImpl>> DbImpl::Open(const std::string& path,
+                                                     const Options& options) {
+  ENGRAM_RETURN_IF_ERROR(CheckOptions(options));
+  ENGRAM_ASSIGN_OR_RETURN(
+      DatabaseFiles files,
+      OpenDatabaseFiles(path, options.create_if_missing && !options.read_only));
+  std::shared_ptr<DbImpl> db(new DbImpl(path, options, std::move(files)));
+  const absl::Status status = db->Start();
+  if (!status.ok()) {
+    return absl::Status(status.code(),
+                        absl::StrCat(path, ": ", status.message()));
+  }
+  return db;
+}
+
+DbImpl::~DbImpl() {
+  // Nobody can be told of a failure here, and nothing acknowledged is lost by
+  // one.
+  Close().IgnoreError();
+}
+
+absl::Status DbImpl::Start() {
+  kv::StoreOptions store_options;
+  store_options.read_only = options_.read_only;
+  ENGRAM_ASSIGN_OR_RETURN(store_,
+                          kv::Store::Open(files_.kv_path, store_options));
+  ENGRAM_ASSIGN_OR_RETURN(wal_directory_,
+                          io::OpenPosixDirectory(files_.wal_path, false));
+  pool_ = std::make_unique<ingest::WorkerPool>(WorkerCount(options_.workers));
+  ENGRAM_RETURN_IF_ERROR(LoadSpaces());
+  ENGRAM_RETURN_IF_ERROR(Recover());
+  if (!options_.read_only) {
+    checkpoint_thread_ = std::thread([this] { CheckpointLoop(); });
+    if (segments_->live_count() > kSegmentsLeftMax) RequestCheckpoint();
+  }
+  return absl::OkStatus();
+}
+
+DbImpl::SpacePtr DbImpl::AddSpace(const schema::SpaceDescription& description,
+                                  Lsn created_lsn) {
+  space::SpaceLimits limits;
+  limits.admission.records_max = options_.pending_records_max;
+  limits.admission.bytes_max = options_.pending_bytes_max;
+  limits.flat_records_max = options_.flat_records_max;
+  auto state =
+      std::make_shared<space::SpaceState>(description, created_lsn, limits);
+  state->set_on_progress([this] { NotifyProgress(); });
+  registry_.Add({state, pool_->Add(description.id, state)});
+  return state;
+}
+
+absl::Status DbImpl::LoadSpaces() {
+  ENGRAM_ASSIGN_OR_RETURN(const space::LoadedCatalog loaded,
+                          space::LoadCatalog(*store_));
+  next_space_id_.store(loaded.catalog.next_space_id, std::memory_order_relaxed);
+  std::vector<std::string> unlisted = store_->Families();
+  uint64_t last_family = 0;
+  for (const std::string& family : unlisted) {
+    last_family = std::max(last_family, schema::FamilyNumber(family));
+  }
+  const auto list = [&unlisted](const std::string& family) {
+    unlisted.erase(std::remove(unlisted.begin(), unlisted.end(), family),
+                   unlisted.end());
+  };
+  for (const schema::CatalogEntry& entry : loaded.entries) {
+    if (entry.dropped) {
+      list(entry.family);
+      registry_.AddDropped(entry);
+      continue;
+    }
+    if (registry_.FindByName(entry.space.name).state != nullptr) {
+      return absl::DataLossError(absl::StrCat(
+          "catalog: two spaces are named \"", entry.space.name, "\""));
+    }
+    const SpacePtr state = AddSpace(entry.space, entry.created_lsn);
+    if (entry.family.empty()) continue;
+    list(entry.family);
+    state->set_family(entry.family);
+    const absl::StatusOr<std::string> value =
+        store_->Get(entry.family, schema::kHeadKey);
+    if (absl::IsNotFound(value.status())) continue;  // not checkpointed yet
+    ENGRAM_RETURN_IF_ERROR(value.status());
+    absl::StatusOr<schema::Head> head =
+        schema::DecodeHead(entry.space.id, *value);
+    if (!head.ok()) {
+      return absl::Status(head.status().code(),
+                          absl::StrCat("column family ", entry.family, ": ",
+                                       head.status().message()));
+    }
+    ENGRAM_RETURN_IF_ERROR(state->Load(*store_, *head));
+  }
+  MutexLock lock(checkpoint_mutex_);
+  catalog_ = loaded.catalog;
+  catalog_.next_family = std::max(catalog_.next_family, last_family + 1);
+  MutexLock progress_lock(progress_mutex_);
+  low_water_lsn_ = catalog_.low_water_lsn;
+  if (options_.read_only) return absl::OkStatus();
+  // A family that was made for a space, but never got into the catalog.
+  for (const std::string& family : unlisted) {
+    ENGRAM_RETURN_IF_ERROR(store_->DropFamily(family));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DbImpl::Recover() {
+  wal::RecoveryOptions recovery;
+  recovery.database_id = files_.id;
+  Lsn catalog_lsn = 0;
+  {
+    MutexLock lock(checkpoint_mutex_);
+    catalog_lsn = catalog_.catalog_lsn;
+    recovery.low_water_lsn = catalog_.low_water_lsn;
+  }
+  recovery.known_durable_lsn = catalog_lsn;
+  for (const space::SpaceEntry& entry : registry_.All()) {
+    recovery.known_durable_lsn = std::max(recovery.known_durable_lsn,
+                                          entry.state->head_checkpoint_lsn());
+  }
+  recovering_ = true;
+  ENGRAM_ASSIGN_OR_RETURN(
+      const wal::RecoveredLog log,
+      wal::Recover(wal_directory_.get(), recovery,
+                   [this](std::shared_ptr<const wal::Group> group) {
+                     absl::Status status;
+                     group->ForEachRecord(
+                         [this, &status](const schema::RecordView& record) {
+                           if (status.ok()) status = CheckRecovered(record);
+                         });
+                     if (status.ok()) OnDurable(group);
+                     return status;
+                   }));
+  recovering_ = false;
+  if (!log.exists && recovery.known_durable_lsn > 0) {
+    return absl::DataLossError(
+        absl::StrCat("the log is missing; checkpoints reach to LSN ",
+                     recovery.known_durable_lsn));
+  }
+  if (options_.read_only) return absl::OkStatus();
+  return StartLog(log);
+}
+
+// A record with a right checksum may still be hostile, or come from a log that
+// is not the one of this catalog.
+absl::Status DbImpl::CheckRecovered(const schema::RecordView& record) const {
+  const std::string where = absl::StrCat("log record ", record.lsn, ": ");
+  if (record.type == schema::RecordType::kCreateSpace) {
+    absl::StatusOr<schema::SpaceDescription> description =
+        schema::DecodeSpaceDescription(record.description);
+    if (!description.ok()) {
+      return absl::DataLossError(
+          absl::StrCat(where, description.status().message()));
+    }
+    const space::SpaceEntry same_name = registry_.FindByName(description->name);
+    const space::SpaceEntry same_id = registry_.FindById(description->id);
+    if (description->id != record.space_id ||
+        same_name.state != same_id.state) {
+      return absl::DataLossError(
+          absl::StrCat(where, "creates space \"", description->name,
+                       "\" with id ", record.space_id, ", which is taken"));
+    }
+    return absl::OkStatus();
+  }
+  if (record.space_id >= next_space_id_.load(std::memory_order_relaxed)) {
+    return absl::DataLossError(absl::StrCat(
+        where, "names space ", record.space_id, ", which was never created"));
+  }
+  if (record.type != schema::RecordType::kObserve) return absl::OkStatus();
+  const space::SpaceEntry entry = registry_.FindById(record.space_id);
+  if (entry.state == nullptr) return absl::OkStatus();  // dropped
+  const absl::Status status =
+      space::CheckVector(entry.state->description(), record.vector);
+  if (!status.ok()) {
+    return absl::DataLossError(absl::StrCat(where, status.message()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DbImpl::StartLog(const wal::RecoveredLog& log) {
+  wal::SegmentsOptions segments_options;
+  segments_options.segment_bytes = options_.wal_segment_bytes;
+  segments_options.segments_max =
+      std::max(options_.wal_limit_bytes / options_.wal_segment_bytes,
+               log.segments.size() + kSegmentsBeyondLive);
+  std::vector<uint64_t> live;
+  for (const wal::RecoveredSegment& segment : log.segments) {
+    live.push_back(segment.number);
+  }
+  ENGRAM_ASSIGN_OR_RETURN(
+      segments_,
+      wal::Segments::Open(wal_directory_.get(), segments_options, live));
+  wal::WriterOptions writer_options;
+  writer_options.database_id = files_.id;
+  writer_options.segment_bytes = options_.wal_segment_bytes;
+  writer_options.queue = ToQueueChoice(options_.wal_backend);
+  writer_options.lock_fd = files_.lock.fd();
+  ENGRAM_ASSIGN_OR_RETURN(
+      writer_,
+      wal::Writer::Open(writer_options, log.position, segments_.get(), this));
+  published_lsn_.store(log.position.next_lsn - 1, std::memory_order_release);
+  MutexLock lock(checkpoint_mutex_);
+  return writer_->Recycle(catalog_.low_water_lsn);
+}
+
+absl::Status DbImpl::Close() {
+  if (!gate_.Close()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path_, ": the database is closed"));
+  }
+  NotifyProgress();  // whoever waits gives up
+  gate_.WaitEmpty();
+  {
+    MutexLock lock(progress_mutex_);
+    stopping_ = true;
+  }
+  checkpoint_work_.NotifyAll();
+  if (checkpoint_thread_.joinable()) checkpoint_thread_.join();
+  absl::Status status;
+  if (pool_ != nullptr) {
+    pool_->Drain();
+    if (writer_ != nullptr) {
+      MutexLock lock(checkpoint_mutex_);
+      status = RunCheckpoint();
+    }
+    pool_.reset();
+  }
+  if (writer_ != nullptr) {
+    const absl::Status log_status = writer_->Close();
+    if (status.ok()) status = log_status;
+  }
+  writer_.reset();
+  segments_.reset();
+  store_.reset();
+  return status;
+}
+
+}  // namespace engram::internal

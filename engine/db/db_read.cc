@@ -1,0 +1,174 @@
+// Searches, reads, waiting and statistics.
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "engine/db/db_impl.h"
+#include "engine/db/options_check.h"
+#include "engine/space/vector_check.h"
+#include "storage/base/clock.h"
+#include "storage/base/status_macros.h"
+
+namespace engram::internal {
+
+absl::Status DbImpl::CheckOpen(const Operation& operation,
+                               const SpacePtr& space) const {
+  if (!operation.entered()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path_, ": the database is closed"));
+  }
+  if (space != nullptr && space->dropped_lsn() != 0) {
+    return absl::NotFoundError(
+        absl::StrCat("space \"", space->name(), "\" was dropped"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<StoredObservation> DbImpl::Get(const SpacePtr& space,
+                                              absl::string_view id) {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
+  ENGRAM_RETURN_IF_ERROR(space::CheckId(space->description(), id));
+  return space->Get(id, store_.get());
+}
+
+absl::StatusOr<std::vector<Hit>> DbImpl::Search(const SpacePtr& space,
+                                                absl::Span<const float> query,
+                                                const SearchOptions& options) {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
+  ENGRAM_RETURN_IF_ERROR(CheckSearchOptions(options));
+  ENGRAM_RETURN_IF_ERROR(space::CheckVector(space->description(), query));
+  return space->Search(query, options.k, EffectiveEfSearch(options));
+}
+
+absl::StatusOr<std::vector<std::string>> DbImpl::ListIds(
+    const SpacePtr& space) {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
+  return space->ListIds();
+}
+
+// --- Waiting -----------------------------------------------------------------
+
+void DbImpl::NotifyProgress() {
+  // Taken so that no one misses the change between looking and waiting.
+  { MutexLock lock(progress_mutex_); }
+  progress_.NotifyAll();
+}
+
+absl::Status DbImpl::WaitUntil(const std::function<bool()>& reached,
+                               absl::string_view what, absl::Duration timeout) {
+  const int64_t deadline =
+      Clock::System().MonotonicMicros() +
+      absl::ToInt64Microseconds(
+          std::clamp(timeout, absl::ZeroDuration(), absl::Hours(24 * 365)));
+  MutexLock lock(progress_mutex_);
+  while (!reached()) {
+    if (gate_.closed()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(path_, ": the database was closed meanwhile"));
+    }
+    if (writer_ != nullptr) {
+      ENGRAM_RETURN_IF_ERROR(writer_->GetStats().status);
+    }
+    const int64_t left = deadline - Clock::System().MonotonicMicros();
+    if (left <= 0) {
+      return absl::DeadlineExceededError(absl::StrCat(
+          what, " is not reached after ", absl::FormatDuration(timeout)));
+    }
+    progress_.WaitFor(progress_mutex_, left);
+  }
+  return absl::OkStatus();
+}
+
+bool DbImpl::AllReached(Lsn lsn, Stage stage) const {
+  if (published_lsn_.load(std::memory_order_acquire) < lsn) return false;
+  if (stage == Stage::kDurable) return true;
+  for (const space::SpaceEntry& entry : registry_.All()) {
+    const bool reached = stage == Stage::kIndexed
+                             ? entry.state->IsIndexed(lsn)
+                             : entry.state->IsCheckpointed(lsn);
+    if (!reached) return false;
+  }
+  return true;
+}
+
+absl::Status DbImpl::Wait(Lsn lsn, Stage stage, absl::Duration timeout) {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, nullptr));
+  return WaitUntil([&] { return AllReached(lsn, stage); },
+                   absl::StrCat("LSN ", lsn), timeout);
+}
+
+absl::Status DbImpl::WaitSpace(const SpacePtr& space, Lsn lsn, Stage stage,
+                               absl::Duration timeout) {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
+  const auto reached = [&] {
+    if (published_lsn_.load(std::memory_order_acquire) < lsn) return false;
+    if (stage == Stage::kDurable) return true;
+    return stage == Stage::kIndexed ? space->IsIndexed(lsn)
+                                    : space->IsCheckpointed(lsn);
+  };
+  return WaitUntil(
+      reached, absl::StrCat("LSN ", lsn, " of space \"", space->name(), "\""),
+      timeout);
+}
+
+// --- Statistics --------------------------------------------------------------
+
+absl::StatusOr<SpaceStats> DbImpl::GetSpaceStats(const SpacePtr& space) {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
+  return space->GetStats(published_lsn_.load(std::memory_order_acquire));
+}
+
+absl::StatusOr<DbStats> DbImpl::GetStats() {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, nullptr));
+  DbStats stats;
+  stats.path = path_;
+  stats.database_id = DatabaseIdText(files_.id);
+  stats.workers = pool_->workers();
+  for (const space::SpaceEntry& entry : registry_.All()) {
+    ++stats.spaces;
+    stats.pending_records += entry.state->GetStats(0).pending_records;
+  }
+  for (const uint64_t processed : pool_->processed()) {
+    stats.indexed_records += processed;
+  }
+  stats.accepted_records = accepted_records_.load(std::memory_order_relaxed);
+  stats.refused_writes = refused_writes_.load(std::memory_order_relaxed);
+  stats.replayed_records = replayed_records_;
+  stats.wal_backend = "none";
+  stats.last_lsn = published_lsn_.load(std::memory_order_acquire);
+  stats.durable_lsn = stats.last_lsn;
+  if (writer_ != nullptr) {
+    const wal::WriterStats log = writer_->GetStats();
+    stats.wal_backend = log.queue_name;
+    stats.wal_direct_io = log.direct_io;
+    stats.wal_groups = log.groups;
+    stats.last_lsn = log.last_lsn;
+    stats.durable_lsn = log.durable_lsn;
+    stats.wal_status = log.status;
+  }
+  ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                          wal_directory_->List());
+  for (const std::string& name : names) {
+    if (wal::SegmentFileNumber(name) == 0) continue;
+    absl::StatusOr<std::unique_ptr<io::File>> file =
+        wal_directory_->Open(name, io::OpenMode::kRead);
+    if (!file.ok()) continue;  // recycled this moment
+    ++stats.wal_segments;
+    stats.wal_bytes += (*file)->Size().value_or(0);
+  }
+  MutexLock lock(progress_mutex_);
+  stats.low_water_lsn = low_water_lsn_;
+  stats.checkpoints = checkpoints_;
+  stats.checkpoint_bytes = checkpoint_bytes_;
+  stats.checkpoint_status = checkpoint_status_;
+  return stats;
+}
+
+}  // namespace engram::internal

@@ -1,0 +1,345 @@
+// The way of a write: checked, admitted, logged, published, acknowledged.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "engine/db/db_impl.h"
+#include "engine/db/options_check.h"
+#include "engine/space/vector_check.h"
+#include "storage/base/check.h"
+#include "storage/base/status_macros.h"
+
+namespace engram::internal {
+namespace {
+
+// What a record costs in memory besides its bytes, about.
+constexpr uint32_t kRecordOverheadBytes = 200;
+
+// How long the creation of a space waits for room in the log.
+constexpr absl::Duration kAdminTimeout = absl::Seconds(10);
+
+template <typename Record>
+uint32_t AdmittedBytes(const Record& record) {
+  return static_cast<uint32_t>(record.vector.size() * sizeof(float) +
+                               record.id.size() + record.payload.size()) +
+         kRecordOverheadBytes;
+}
+
+int64_t ToMicros(absl::Duration timeout) {
+  return absl::ToInt64Microseconds(
+      std::clamp(timeout, absl::ZeroDuration(), absl::Hours(24 * 365)));
+}
+
+schema::RecordDraft ObserveDraft(const space::SpaceState& space,
+                                 const Observation& observation) {
+  schema::RecordDraft draft;
+  draft.type = schema::RecordType::kObserve;
+  draft.space_id = space.id();
+  draft.id = observation.id;
+  draft.vector = observation.vector;
+  draft.payload = observation.payload;
+  draft.timestamp_us = observation.timestamp_us;
+  return draft;
+}
+
+schema::RecordDraft RemoveDraft(const space::SpaceState& space,
+                                absl::string_view id) {
+  schema::RecordDraft draft;
+  draft.type = schema::RecordType::kRemove;
+  draft.space_id = space.id();
+  draft.id = id;
+  return draft;
+}
+
+absl::Status Dropped(const space::SpaceState& space) {
+  return absl::NotFoundError(
+      absl::StrCat("space \"", space.name(), "\" was dropped"));
+}
+
+}  // namespace
+
+absl::Status DbImpl::CheckWritable() const {
+  if (options_.read_only) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path_, ": the database was opened read-only"));
+  }
+  if (::getpid() != owner_pid_) {
+    // The child of a fork has no threads to write with, and its descriptors
+    // are the parent's.
+    return absl::FailedPreconditionError(
+        absl::StrCat(path_, ": the database belongs to process ", owner_pid_,
+                     ", this is its child ", ::getpid()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DbImpl::CheckObservation(const space::SpaceState& space,
+                                      const Observation& observation) const {
+  ENGRAM_RETURN_IF_ERROR(space::CheckId(space.description(), observation.id));
+  if (observation.payload.size() > kPayloadBytesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("space \"", space.name(), "\": payload has ",
+                     observation.payload.size(), " bytes, allowed are up to ",
+                     kPayloadBytesMax));
+  }
+  return space::CheckVector(space.description(), observation.vector);
+}
+
+absl::StatusOr<Lsn> DbImpl::Observe(const SpacePtr& space,
+                                    const Observation& observation,
+                                    const WriteOptions& options) {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
+  ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  ENGRAM_RETURN_IF_ERROR(CheckObservation(*space, observation));
+  const schema::RecordDraft draft = ObserveDraft(*space, observation);
+  return Append(absl::MakeConstSpan(&draft, 1), absl::MakeConstSpan(&space, 1),
+                options);
+}
+
+absl::StatusOr<Lsn> DbImpl::Remove(const SpacePtr& space, absl::string_view id,
+                                   const WriteOptions& options) {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
+  ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  ENGRAM_RETURN_IF_ERROR(space::CheckId(space->description(), id));
+  const schema::RecordDraft draft = RemoveDraft(*space, id);
+  return Append(absl::MakeConstSpan(&draft, 1), absl::MakeConstSpan(&space, 1),
+                options);
+}
+
+absl::StatusOr<Lsn> DbImpl::Write(const WriteBatch& batch,
+                                  const WriteOptions& options) {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, nullptr));
+  ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  if (batch.count() == 0) {
+    return absl::InvalidArgumentError("the batch is empty");
+  }
+  if (batch.bytes() > kWriteBatchBytesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the batch has ", batch.bytes(),
+                     " bytes, allowed are up to ", kWriteBatchBytesMax));
+  }
+  std::vector<schema::RecordDraft> drafts;
+  std::vector<SpacePtr> spaces;
+  for (const WriteBatch::Entry& entry : batch.entries_) {
+    const SpacePtr& space = entry.space.state_;
+    if (space == nullptr || entry.space.db_.get() != this) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("entry ", drafts.size(),
+                       " of the batch names no space of this database"));
+    }
+    if (space->dropped_lsn() != 0) return Dropped(*space);
+    if (entry.remove) {
+      ENGRAM_RETURN_IF_ERROR(space::CheckId(space->description(), entry.id));
+      drafts.push_back(RemoveDraft(*space, entry.id));
+    } else {
+      const Observation observation{entry.id, entry.vector, entry.payload,
+                                    entry.timestamp_us};
+      ENGRAM_RETURN_IF_ERROR(CheckObservation(*space, observation));
+      drafts.push_back(ObserveDraft(*space, observation));
+    }
+    spaces.push_back(space);
+  }
+  return Append(drafts, spaces, options);
+}
+
+absl::StatusOr<Lsn> DbImpl::Append(absl::Span<const schema::RecordDraft> drafts,
+                                   absl::Span<const SpacePtr> spaces,
+                                   const WriteOptions& options) {
+  struct Demand {
+    uint64_t records = 0;
+    uint64_t bytes = 0;
+  };
+  // By id: two batches that wait for room in the same spaces do so in the same
+  // order.
+  std::map<uint64_t, std::pair<space::SpaceState*, Demand>> demands;
+  for (size_t i = 0; i < drafts.size(); ++i) {
+    auto& [space, demand] = demands[spaces[i]->id()];
+    space = spaces[i].get();
+    ++demand.records;
+    demand.bytes += AdmittedBytes(drafts[i]);
+  }
+  const int64_t timeout_micros = ToMicros(options.admission_timeout);
+  absl::StatusOr<Lsn> lsn = 0;
+  auto admitted_end = demands.begin();
+  for (; admitted_end != demands.end(); ++admitted_end) {
+    auto& [space, demand] = admitted_end->second;
+    const absl::Status status =
+        space->gate().Admit(demand.records, demand.bytes, timeout_micros);
+    if (!status.ok()) {
+      lsn = status;
+      break;
+    }
+  }
+  if (lsn.ok()) lsn = writer_->Append(drafts, timeout_micros);
+  if (!lsn.ok()) {
+    // Nothing of it was published, so nobody else gives the room back.
+    for (auto it = demands.begin(); it != admitted_end; ++it) {
+      auto& [space, demand] = it->second;
+      space->gate().Release(demand.records, demand.bytes);
+    }
+    if (absl::IsResourceExhausted(lsn.status())) {
+      refused_writes_.fetch_add(1, std::memory_order_relaxed);
+    }
+    return lsn;
+  }
+  for (const SpacePtr& space : spaces) {
+    const Lsn dropped = space->dropped_lsn();
+    if (dropped != 0 && dropped < *lsn) return Dropped(*space);
+  }
+  return lsn;
+}
+
+// --- Spaces ------------------------------------------------------------------
+
+absl::StatusOr<DbImpl::SpacePtr> DbImpl::OpenSpace(
+    absl::string_view name, const SpaceOptions& options) {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, nullptr));
+  MutexLock lock(create_mutex_);
+  SpacePtr state = registry_.FindByName(name).state;
+  if (state != nullptr) {
+    if (options.dimension != 0) {
+      ENGRAM_RETURN_IF_ERROR(CheckSameOptions(state->description(), options));
+    }
+    return state;
+  }
+  if (options.dimension == 0) {
+    return absl::NotFoundError(
+        absl::StrCat(path_, ": there is no space \"", name, "\""));
+  }
+  schema::SpaceDescription description;
+  description.id = next_space_id_.load(std::memory_order_relaxed);
+  description.name = std::string(name);
+  description.dimension = options.dimension;
+  description.metric = static_cast<schema::Metric>(options.metric);
+  description.M = options.M;
+  description.ef_construction = options.ef_construction;
+  std::random_device random;
+  description.seed = (uint64_t{random()} << 32) | random();
+  ENGRAM_RETURN_IF_ERROR(schema::CheckSpaceDescription(description));
+  ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  const std::string encoded = schema::EncodeSpaceDescription(description);
+  schema::RecordDraft draft;
+  draft.type = schema::RecordType::kCreateSpace;
+  draft.space_id = description.id;
+  draft.description = encoded;
+  ENGRAM_RETURN_IF_ERROR(AppendAdmin(draft).status());
+  state = registry_.FindById(description.id).state;
+  ENGRAM_CHECK(state != nullptr);
+  return state;
+}
+
+absl::Status DbImpl::DropSpace(absl::string_view name) {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, nullptr));
+  ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  {
+    MutexLock lock(create_mutex_);
+    const SpacePtr state = registry_.FindByName(name).state;
+    if (state == nullptr) {
+      return absl::NotFoundError(
+          absl::StrCat(path_, ": there is no space \"", name, "\""));
+    }
+    schema::RecordDraft draft;
+    draft.type = schema::RecordType::kDropSpace;
+    draft.space_id = state->id();
+    ENGRAM_RETURN_IF_ERROR(AppendAdmin(draft).status());
+  }
+  RequestCheckpoint();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Lsn> DbImpl::AppendAdmin(const schema::RecordDraft& draft) {
+  return writer_->Append(absl::MakeConstSpan(&draft, 1),
+                         ToMicros(kAdminTimeout));
+}
+
+absl::StatusOr<std::vector<std::string>> DbImpl::ListSpaces() {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, nullptr));
+  std::vector<std::string> names;
+  for (const space::SpaceEntry& entry : registry_.All()) {
+    names.push_back(entry.state->name());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// --- The log's thread, or recovery -------------------------------------------
+
+void DbImpl::OnDurable(const std::shared_ptr<const wal::Group>& group) {
+  group->ForEachRecord([this, &group](const schema::RecordView& record) {
+    switch (record.type) {
+      case schema::RecordType::kObserve:
+      case schema::RecordType::kRemove:
+        PublishRecord(record, group);
+        break;
+      case schema::RecordType::kCreateSpace:
+        PublishCreate(record);
+        break;
+      case schema::RecordType::kDropSpace:
+        PublishDrop(record);
+        break;
+      case schema::RecordType::kIdleMarker:
+      case schema::RecordType::kCleanClose:
+      case schema::RecordType::kSeal:
+        break;
+    }
+  });
+  published_lsn_.store(group->last_lsn(), std::memory_order_release);
+  const uint64_t bytes = group->bytes().size();
+  const uint64_t since = bytes + bytes_since_checkpoint_.fetch_add(
+                                     bytes, std::memory_order_relaxed);
+  if (recovering_) return;
+  const bool log_half_full =
+      segments_->live_count() * options_.wal_segment_bytes >=
+      options_.wal_limit_bytes / 2;
+  if (since >= options_.checkpoint_wal_bytes || log_half_full) {
+    RequestCheckpoint();
+  }
+  NotifyProgress();
+}
+
+void DbImpl::PublishRecord(const schema::RecordView& record,
+                           const std::shared_ptr<const wal::Group>& group) {
+  const space::SpaceEntry entry = registry_.FindById(record.space_id);
+  // Dropped between the admission of the record and this moment.
+  if (entry.state == nullptr) return;
+  const uint32_t bytes = AdmittedBytes(record);
+  if (recovering_) {
+    if (record.lsn <= entry.state->head_checkpoint_lsn()) return;
+    entry.state->gate().Force(1, bytes);
+    ++replayed_records_;
+  }
+  accepted_records_.fetch_add(1, std::memory_order_relaxed);
+  entry.state->Publish(record, group, bytes);
+  pool_->Enqueue(entry.backlog, 1);
+}
+
+void DbImpl::PublishCreate(const schema::RecordView& record) {
+  absl::StatusOr<schema::SpaceDescription> description =
+      schema::DecodeSpaceDescription(record.description);
+  ENGRAM_CHECK(description.ok());  // we wrote it, or CheckRecovered() passed
+  next_space_id_.store(std::max(next_space_id_.load(std::memory_order_relaxed),
+                                description->id + 1),
+                       std::memory_order_relaxed);
+  // A catalog may know more than its LSN says.
+  if (registry_.FindById(description->id).state != nullptr) return;
+  AddSpace(*description, record.lsn);
+}
+
+void DbImpl::PublishDrop(const schema::RecordView& record) {
+  const space::SpaceEntry entry = registry_.FindById(record.space_id);
+  if (entry.state == nullptr) return;  // as above
+  entry.state->MarkDropped(record.lsn);
+  registry_.Remove(*entry.state);
+}
+
+}  // namespace engram::internal

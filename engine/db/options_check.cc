@@ -1,0 +1,104 @@
+#include "engine/db/options_check.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "absl/strings/str_cat.h"
+#include "engram/observation.h"
+#include "schema/limits.h"
+#include "schema/metric.h"
+#include "schema/wal_layout.h"
+#include "storage/base/status_macros.h"
+
+namespace engram::internal {
+
+// The public headers and the formats state the same limits.
+static_assert(kIdBytesMax == schema::kIdBytesMax);
+static_assert(kPayloadBytesMax == schema::kPayloadBytesMax);
+static_assert(kDimensionMax == schema::kDimensionMax);
+static_assert(kSpaceNameBytesMax == schema::kSpaceNameBytesMax);
+static_assert(kWriteBatchBytesMax == schema::kWriteBatchBytesMax);
+static_assert(static_cast<int>(Metric::kL2) ==
+              static_cast<int>(schema::Metric::kL2));
+static_assert(static_cast<int>(Metric::kCosine) ==
+              static_cast<int>(schema::Metric::kCosine));
+static_assert(static_cast<int>(Metric::kInnerProduct) ==
+              static_cast<int>(schema::Metric::kInnerProduct));
+
+namespace {
+
+constexpr int kWorkersMax = 1024;
+constexpr uint32_t kKMax = 10'000;
+constexpr uint32_t kEfSearchMax = 100'000;
+constexpr uint32_t kEfSearchDefault = 100;
+constexpr uint64_t kSegmentsMin = 4;
+
+absl::Status CheckRange(absl::string_view name, uint64_t value, uint64_t low,
+                        uint64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(name, " is ", value, ", allowed are ", low, " to ", high));
+}
+
+absl::Status Differs(const schema::SpaceDescription& space,
+                     absl::string_view option, uint64_t is, uint64_t asked) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "space \"", space.name, "\": ", option, " is ", is, ", not ", asked));
+}
+
+}  // namespace
+
+absl::Status CheckOptions(const Options& options) {
+  if (options.workers < 0 || options.workers > kWorkersMax) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "workers is ", options.workers, ", allowed are 0 to ", kWorkersMax));
+  }
+  ENGRAM_RETURN_IF_ERROR(
+      CheckRange("wal_segment_bytes", options.wal_segment_bytes,
+                 schema::kSegmentBytesMin, schema::kSegmentBytesMax));
+  if (options.wal_segment_bytes % schema::kWalBlockBytes != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("wal_segment_bytes is ", options.wal_segment_bytes,
+                     ", it must be a multiple of ", schema::kWalBlockBytes));
+  }
+  ENGRAM_RETURN_IF_ERROR(CheckRange("wal_limit_bytes", options.wal_limit_bytes,
+                                    kSegmentsMin * options.wal_segment_bytes,
+                                    UINT64_MAX));
+  ENGRAM_RETURN_IF_ERROR(CheckRange(
+      "checkpoint_wal_bytes", options.checkpoint_wal_bytes, 1, UINT64_MAX));
+  ENGRAM_RETURN_IF_ERROR(CheckRange(
+      "pending_records_max", options.pending_records_max, 1, UINT64_MAX));
+  ENGRAM_RETURN_IF_ERROR(CheckRange("pending_bytes_max",
+                                    options.pending_bytes_max, 1, UINT64_MAX));
+  return absl::OkStatus();
+}
+
+absl::Status CheckSearchOptions(const SearchOptions& options) {
+  ENGRAM_RETURN_IF_ERROR(CheckRange("k", options.k, 1, kKMax));
+  return CheckRange("ef_search", options.ef_search, 0, kEfSearchMax);
+}
+
+uint32_t EffectiveEfSearch(const SearchOptions& options) {
+  const uint32_t ef =
+      options.ef_search == 0 ? kEfSearchDefault : options.ef_search;
+  return std::max(ef, options.k);
+}
+
+absl::Status CheckSameOptions(const schema::SpaceDescription& space,
+                              const SpaceOptions& options) {
+  if (space.dimension != options.dimension) {
+    return Differs(space, "dimension", space.dimension, options.dimension);
+  }
+  if (static_cast<int>(space.metric) != static_cast<int>(options.metric)) {
+    return Differs(space, "metric", static_cast<uint64_t>(space.metric),
+                   static_cast<uint64_t>(options.metric));
+  }
+  if (space.M != options.M) return Differs(space, "M", space.M, options.M);
+  if (space.ef_construction != options.ef_construction) {
+    return Differs(space, "ef_construction", space.ef_construction,
+                   options.ef_construction);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace engram::internal

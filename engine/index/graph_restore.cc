@@ -1,0 +1,149 @@
+// Links out of the graph and back in. What comes back may be hostile.
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "engine/index/graph.h"
+#include "storage/base/status_macros.h"
+
+namespace engram::index {
+namespace {
+
+// The errors of links that are wrong in themselves.
+absl::Status CheckLinks(uint32_t slot, uint32_t layer, uint32_t slot_count,
+                        uint32_t capacity, const std::vector<uint32_t>& links) {
+  if (links.size() > capacity) {
+    return absl::DataLossError(absl::StrCat("slot ", slot, " layer ", layer,
+                                            ": ", links.size(),
+                                            " links, the limit is ", capacity));
+  }
+  for (uint32_t id : links) {
+    if (id >= slot_count) {
+      return absl::DataLossError(
+          absl::StrCat("slot ", slot, " layer ", layer, ": link to slot ", id,
+                       ", but there are ", slot_count, " slots"));
+    }
+    if (id == slot) {
+      return absl::DataLossError(
+          absl::StrCat("slot ", slot, " layer ", layer, ": link to itself"));
+    }
+  }
+  std::vector<uint32_t> sorted = links;
+  std::sort(sorted.begin(), sorted.end());
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+  if (twice != sorted.end()) {
+    return absl::DataLossError(absl::StrCat("slot ", slot, " layer ", layer,
+                                            ": two links to slot ", *twice));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void Graph::CopyLinks(uint32_t slot, uint32_t layer,
+                      std::vector<uint32_t>* out) const {
+  out->clear();
+  if (!StandsOn(slot, layer)) return;
+  const LinkList links = nodes_.links(slot, layer);
+  const uint32_t degree = links.degree();
+  for (uint32_t i = 0; i < degree; ++i) out->push_back(links.id(i));
+}
+
+absl::Status Graph::RestoreNode(
+    uint32_t slot, uint32_t top_layer,
+    absl::Span<const std::vector<uint32_t>> links_by_layer) {
+  if (slot >= slot_count()) {
+    return absl::DataLossError(
+        absl::StrCat("slot ", slot, ": there are ", slot_count(), " slots"));
+  }
+  if (is_node(slot)) {
+    return absl::DataLossError(absl::StrCat("slot ", slot, ": links twice"));
+  }
+  if (top_layer > kLayerMax) {
+    return absl::DataLossError(absl::StrCat("slot ", slot, ": top layer is ",
+                                            top_layer, ", the limit is ",
+                                            kLayerMax));
+  }
+  if (links_by_layer.size() != size_t{top_layer} + 1) {
+    return absl::DataLossError(
+        absl::StrCat("slot ", slot, ": links of ", links_by_layer.size(),
+                     " layers, top layer is ", top_layer));
+  }
+  for (uint32_t layer = 0; layer <= top_layer; ++layer) {
+    ENGRAM_RETURN_IF_ERROR(CheckLinks(slot, layer, slot_count(),
+                                      nodes_.LinkCapacity(layer),
+                                      links_by_layer[layer]));
+  }
+  nodes_.MakeNode(slot, top_layer);
+  for (uint32_t layer = 0; layer <= top_layer; ++layer) {
+    nodes_.links(slot, layer).Assign(links_by_layer[layer]);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Graph::RestoreEntryPoint(const EntryPoint& entry_point) {
+  if (!entry_point.exists) {
+    entry_point_.store(kNoEntryPoint, std::memory_order_release);
+    return absl::OkStatus();
+  }
+  if (entry_point.slot >= slot_count()) {
+    return absl::DataLossError(
+        absl::StrCat("entry point is slot ", entry_point.slot,
+                     ", but there are ", slot_count(), " slots"));
+  }
+  if (entry_point.layer > kLayerMax) {
+    return absl::DataLossError(
+        absl::StrCat("entry point slot ", entry_point.slot, ": layer is ",
+                     entry_point.layer, ", the limit is ", kLayerMax));
+  }
+  StoreEntryPoint(entry_point.slot, entry_point.layer);
+  return absl::OkStatus();
+}
+
+absl::Status Graph::CheckRestoredLinks(uint32_t slot, uint32_t layer) const {
+  const LinkList links = nodes_.links(slot, layer);
+  const uint32_t degree = links.degree();
+  for (uint32_t i = 0; i < degree; ++i) {
+    const uint32_t id = links.id(i);
+    if (!nodes_.is_node(id)) {
+      return absl::DataLossError(absl::StrCat("slot ", slot, " layer ", layer,
+                                              ": link to slot ", id,
+                                              ", which is no node"));
+    }
+    if (nodes_.top_layer(id) < layer) {
+      return absl::DataLossError(
+          absl::StrCat("slot ", slot, " layer ", layer, ": link to slot ", id,
+                       ", whose top layer is ", nodes_.top_layer(id)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Graph::FinishRestore() {
+  const EntryPoint entry = entry_point();
+  if (entry.exists && !is_node(entry.slot)) {
+    return absl::DataLossError(
+        absl::StrCat("entry point is slot ", entry.slot, ", which is no node"));
+  }
+  if (entry.exists && top_layer(entry.slot) != entry.layer) {
+    return absl::DataLossError(absl::StrCat(
+        "entry point slot ", entry.slot, ": layer is ", entry.layer,
+        ", but its top layer is ", top_layer(entry.slot)));
+  }
+  for (uint32_t slot = 0; slot < slot_count(); ++slot) {
+    if (!is_node(slot)) continue;
+    if (!entry.exists) {
+      return absl::DataLossError(absl::StrCat(
+          "slot ", slot, " is a node, but there is no entry point"));
+    }
+    for (uint32_t layer = 0; layer <= top_layer(slot); ++layer) {
+      ENGRAM_RETURN_IF_ERROR(CheckRestoredLinks(slot, layer));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace engram::index

@@ -1,0 +1,231 @@
+// engram-ctl: the command line of an Engram database.
+//
+//   engram-ctl [--json] --db PATH VERB [arguments]
+//
+// Exit codes (exit_code.h):
+//   0    ok
+//   1    the operation failed
+//   2    the command line makes no sense
+//   3    stored data is damaged
+//   4    the database is locked, is not there, or is no database
+//   5    the database has a newer format
+//   7    verify found warnings only
+//   130  interrupted by ^C
+
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "tools/ctl/exit_code.h"
+#include "tools/ctl/nearest_name.h"
+#include "tools/ctl/verbs.h"
+
+namespace engram::ctl {
+namespace {
+
+constexpr char kExitCodes[] =
+    "Exit codes: 0 ok, 1 failed, 2 usage, 3 damaged data, 4 database locked or "
+    "not\nthere, 5 newer format, 7 verify found warnings only, 130 interrupted."
+    "\n\nengram-ctl VERB --help tells more.\n";
+
+// What the command line says, and the verb that it chose.
+struct CommandLine {
+  Global global;
+  std::string space;
+  std::string id;
+  bool yes = false;
+  size_t findings_max = 100;
+  LoadArguments load;
+  DumpArguments dump;
+  SearchArguments search;
+  std::function<VerbResult()> run;
+};
+
+// Adds a verb whose help ends in `example`.
+CLI::App* AddVerb(CLI::App& app, CommandLine& line, const std::string& name,
+                  const std::string& description, const std::string& example,
+                  std::function<VerbResult()> run) {
+  CLI::App* verb = app.add_subcommand(name, description);
+  verb->fallthrough();  // --db and --json may follow the verb
+  verb->footer(absl::StrCat("Example:\n  engram-ctl --db /var/lib/memory ",
+                            example, "\n"));
+  verb->group("Verbs");
+  verb->callback([&line, run = std::move(run)] { line.run = run; });
+  return verb;
+}
+
+// Named in the error alone: the help would be twice as long.
+CLI::Validator RangeOf(int min, int max) {
+  return CLI::Range(min, max).description("");
+}
+
+void AddSpace(CLI::App* verb, std::string& space) {
+  verb->add_option("SPACE", space, "Name of the space")->required();
+}
+
+void AddInspection(CLI::App& app, CommandLine& line) {
+  AddVerb(app, line, "info", "Says what the database is and how far it is",
+          "info", [&line] { return Info(line.global); });
+  AddVerb(app, line, "ls", "Lists the spaces", "ls",
+          [&line] { return List(line.global); });
+  CLI::App* stats = AddVerb(
+      app, line, "stats", "Prints every statistic of the database or a space",
+      "stats agent-7", [&line] { return Stats(line.global, line.space); });
+  stats->add_option("SPACE", line.space, "Name of the space");
+}
+
+void AddLoad(CLI::App& app, CommandLine& line) {
+  LoadArguments& load = line.load;
+  CLI::App* verb = AddVerb(
+      app, line, "load", "Writes the observations of a file into a space",
+      "load notes base.fvecs --metric cosine --id-prefix n-\n"
+      "Creates the database and the space where there are none. Each batch is "
+      "written\nas a whole or not at all; an error names those before it.",
+      [&line] { return Load(line.global, line.load); });
+  AddSpace(verb, load.space);
+  verb->add_option("FILE", load.file,
+                   "*.fvecs, *.bvecs, *.ivecs, *.npy, *.jsonl, or - (JSON "
+                   "lines)")
+      ->required();
+  verb->add_option("--dimension", load.dimension, "Components of a vector")
+      ->type_name("N")
+      ->check(RangeOf(1, 65535));
+  verb->add_option("--metric", load.metric, "l2, cosine or ip (default l2)")
+      ->type_name("METRIC")
+      ->check(CLI::IsMember({"l2", "cosine", "ip"}).description(""));
+  verb->add_option("--m", load.M, "Links of a node (default 16)")
+      ->type_name("N")
+      ->check(RangeOf(2, 128));
+  verb->add_option("--ef-construction", load.ef_construction,
+                   "Beam width of inserts (default 100)")
+      ->type_name("N")
+      ->check(RangeOf(2, 4096));
+  verb->add_option("--id-prefix", load.id_prefix,
+                   "Vector files: ids are this and the row number")
+      ->type_name("PREFIX");
+  verb->add_option("--batch", load.batch_records,
+                   "Observations of a batch (default 256)")
+      ->type_name("N")
+      ->check(RangeOf(1, 100000));
+  verb->add_option("--limit", load.limit, "Stop after so many (default: all)")
+      ->type_name("N");
+}
+
+void AddDump(CLI::App& app, CommandLine& line) {
+  CLI::App* verb = AddVerb(
+      app, line, "dump", "Writes a space as lines of JSON that load reads back",
+      "dump notes --output notes.jsonl",
+      [&line] { return Dump(line.global, line.dump); });
+  AddSpace(verb, line.dump.space);
+  verb->add_option("--output", line.dump.output,
+                   "A file that must not exist yet (default: stdout)")
+      ->type_name("FILE");
+}
+
+void AddQueries(CLI::App& app, CommandLine& line) {
+  SearchArguments& search = line.search;
+  CLI::App* verb =
+      AddVerb(app, line, "search", "Finds the observations nearest to a vector",
+              "search notes --id note-1 --k 5",
+              [&line] { return Search(line.global, line.search); });
+  AddSpace(verb, search.space);
+  CLI::Option* id = verb->add_option("--id", search.id,
+                                     "Query: the vector of this observation")
+                        ->type_name("ID");
+  verb->add_option("--vector", search.vector,
+                   "Query: \"[0.5,-1]\", or - for such a line from stdin")
+      ->type_name("VECTOR")
+      ->excludes(id);
+  verb->add_option("--k", search.k, "Number of hits (default 10)")
+      ->type_name("N")
+      ->check(RangeOf(1, 10000));
+  verb->add_option("--ef", search.ef_search, "Beam width (default 100)")
+      ->type_name("N")
+      ->check(RangeOf(1, 100000));
+
+  CLI::App* get =
+      AddVerb(app, line, "get", "Prints one observation", "get notes note-1",
+              [&line] { return Get(line.global, line.space, line.id); });
+  AddSpace(get, line.space);
+  get->add_option("ID", line.id, "Id of the observation")->required();
+}
+
+void AddMaintenance(CLI::App& app, CommandLine& line) {
+  CLI::App* drop =
+      AddVerb(app, line, "drop", "Removes a space with all it holds",
+              "drop notes --yes",
+              [&line] { return Drop(line.global, line.space, line.yes); });
+  AddSpace(drop, line.space);
+  drop->add_flag("--yes", line.yes, "Yes, remove it");
+  AddVerb(app, line, "compact",
+          "Rewrites the tables so that what is gone takes no space", "compact",
+          [&line] { return Compact(line.global); });
+  AddVerb(app, line, "checkpoint", "Saves what is indexed, and frees the log",
+          "checkpoint", [&line] { return Checkpoint(line.global); });
+  CLI::App* verify = AddVerb(
+      app, line, "verify", "Reads everything that is stored and reports damage",
+      "verify", [&line] { return Verify(line.global, line.findings_max); });
+  verify
+      ->add_option("--findings", line.findings_max,
+                   "Show at most so many (default 100)")
+      ->type_name("N");
+}
+
+// Prints the one line that every failure has on stderr.
+int PrintError(absl::string_view message, ExitCode code) {
+  std::fprintf(stderr, "engram-ctl: %s\n", std::string(message).c_str());
+  return static_cast<int>(code);
+}
+
+// What is wrong with a command line that CLI11 refused.
+std::string UsageMessage(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> rest = app.remaining();
+  if (!app.get_subcommands().empty() || rest.empty() || rest[0][0] == '-') {
+    return absl::StrCat(error.what(), " (engram-ctl --help tells more)");
+  }
+  std::vector<std::string> names;
+  for (const CLI::App* verb : app.get_subcommands({})) {
+    names.push_back(verb->get_name());
+  }
+  return absl::StrCat("unknown verb \"", rest[0], "\"; did you mean \"",
+                      NearestName(rest[0], names), "\"?");
+}
+
+int Main(int argc, char** argv) {
+  CommandLine line;
+  CLI::App app("Looks into an Engram database and changes it.", "engram-ctl");
+  app.set_version_flag("--version", "engram-ctl " ENGRAM_VERSION);
+  app.footer(kExitCodes);
+  app.get_formatter()->label("SUBCOMMAND", "VERB [ARGUMENTS]");
+  app.get_formatter()->label("TEXT", "");
+  app.get_formatter()->label("REQUIRED", "");
+  app.get_formatter()->column_width(28);
+  app.require_subcommand(1);
+  app.add_option("--db", line.global.db, "Directory of the database")
+      ->type_name("PATH")
+      ->required();
+  app.add_flag("--json", line.global.json, "Print one JSON object");
+  AddInspection(app, line);
+  AddLoad(app, line);
+  AddDump(app, line);
+  AddQueries(app, line);
+  AddMaintenance(app, line);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // help, version
+    return PrintError(UsageMessage(app, error), ExitCode::kUsage);
+  }
+  const VerbResult result = line.run();
+  if (result.ok()) return static_cast<int>(*result);
+  return PrintError(result.status().message(), ExitCodeOf(result.status()));
+}
+
+}  // namespace
+}  // namespace engram::ctl
+
+int main(int argc, char** argv) { return engram::ctl::Main(argc, argv); }

@@ -1,0 +1,59 @@
+#include "tools/ctl/stats_json.h"
+
+#include "nlohmann/json.hpp"
+
+namespace engram::ctl {
+
+Json ToJson(const DbStats& stats) {
+  return Json{
+      {"path", stats.path},
+      {"database_id", stats.database_id},
+      {"spaces", stats.spaces},
+      {"workers", stats.workers},
+      {"accepted_records", stats.accepted_records},
+      {"indexed_records", stats.indexed_records},
+      {"pending_records", stats.pending_records},
+      {"refused_writes", stats.refused_writes},
+      {"replayed_records", stats.replayed_records},
+      {"last_lsn", stats.last_lsn},
+      {"durable_lsn", stats.durable_lsn},
+      {"low_water_lsn", stats.low_water_lsn},
+      {"wal",
+       {{"backend", stats.wal_backend},
+        {"direct_io", stats.wal_direct_io},
+        {"segments", stats.wal_segments},
+        {"bytes", stats.wal_bytes},
+        {"groups", stats.wal_groups},
+        {"status", stats.wal_status.ToString()}}},
+      {"checkpoint",
+       {{"count", stats.checkpoints},
+        {"bytes", stats.checkpoint_bytes},
+        {"status", stats.checkpoint_status.ToString()}}},
+  };
+}
+
+Json ToJson(const SpaceStats& stats) {
+  return Json{
+      {"id", stats.id},
+      {"name", stats.name},
+      {"dimension", stats.options.dimension},
+      {"metric", MetricName(stats.options.metric)},
+      {"M", stats.options.M},
+      {"ef_construction", stats.options.ef_construction},
+      {"live_records", stats.live_records},
+      {"pending_records", stats.pending_records},
+      {"pending_bytes", stats.pending_bytes},
+      {"nodes", stats.nodes},
+      {"unsaved_bytes", stats.unsaved_bytes},
+      {"has_graph", stats.has_graph},
+      {"acknowledged_lsn", stats.acknowledged_lsn},
+      {"indexed_lsn", stats.indexed_lsn},
+      {"checkpoint_lsn", stats.checkpoint_lsn},
+      {"checkpoints", stats.checkpoints},
+      {"nodes_reattached", stats.nodes_reattached},
+      {"searches", stats.searches},
+      {"exact_fallbacks", stats.exact_fallbacks},
+  };
+}
+
+}  // namespace engram::ctl

@@ -1,0 +1,72 @@
+// The verbs of engram-ctl. Each prints to stdout what it found and returns how
+// the program is to end; errors are printed by main() alone.
+
+#ifndef ENGRAM_TOOLS_CTL_VERBS_H_
+#define ENGRAM_TOOLS_CTL_VERBS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "tools/ctl/exit_code.h"
+
+namespace engram::ctl {
+
+// What every verb is given.
+struct Global {
+  std::string db;     // the database's directory
+  bool json = false;  // print one JSON object instead of text
+};
+
+// commands_inspect.cc
+VerbResult Info(const Global& global);
+VerbResult List(const Global& global);
+VerbResult Stats(const Global& global, const std::string& space);  // "": all
+
+// commands_load.cc
+struct LoadArguments {
+  std::string space;
+  std::string file;  // "-": jsonl from stdin
+
+  // Of the space; "" and 0: what it has, or the default if it is created.
+  std::string metric;
+  uint32_t dimension = 0;
+  uint32_t M = 0;
+  uint32_t ef_construction = 0;
+
+  std::string id_prefix;
+  size_t batch_records = 256;
+  uint64_t limit = 0;  // 0: all
+};
+VerbResult Load(const Global& global, const LoadArguments& arguments);
+
+// commands_dump.cc
+struct DumpArguments {
+  std::string space;
+  std::string output;  // "": stdout
+};
+VerbResult Dump(const Global& global, const DumpArguments& arguments);
+
+// commands_query.cc
+struct SearchArguments {
+  std::string space;
+  std::string id;      // of the observation whose vector is the query, or ""
+  std::string vector;  // a JSON array, "-" for one from stdin, or ""
+  uint32_t k = 10;
+  uint32_t ef_search = 0;
+};
+VerbResult Search(const Global& global, const SearchArguments& arguments);
+VerbResult Get(const Global& global, const std::string& space,
+               const std::string& id);
+
+// commands_maintain.cc
+VerbResult Drop(const Global& global, const std::string& space, bool yes);
+VerbResult Compact(const Global& global);
+VerbResult Checkpoint(const Global& global);
+
+// commands_verify.cc
+VerbResult Verify(const Global& global, size_t findings_max);
+
+}  // namespace engram::ctl
+
+#endif  // ENGRAM_TOOLS_CTL_VERBS_H_
