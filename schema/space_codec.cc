@@ -160,8 +160,8 @@ absl::StatusOr<Catalog> DecodeCatalog(absl::string_view value) {
   catalog.low_water_lsn = flat->low_water_lsn();
   catalog.next_space_id = flat->next_space_id();
   catalog.next_family = flat->next_family();
-  if (flat->format_version() == 0 || catalog.next_space_id == 0 || catalog.next_family == 0 ||
-      catalog.low_water_lsn > catalog.catalog_lsn) {
+  if (flat->format_version() == 0 || catalog.next_space_id == 0 ||
+      catalog.next_family == 0 || catalog.low_water_lsn > catalog.catalog_lsn) {
     return absl::DataLossError("catalog: a field is out of range");
   }
   return catalog;

@@ -274,7 +274,9 @@ bool DecodeGroupHeader(const char* block, uint64_t epoch, uint64_t bytes_left,
 }
 
 uint32_t ChainCrc(uint32_t chain_crc, const GroupHeader& header) {
-  return ExtendCrc32c(chain_crc, &header, sizeof(header));
+  // Without the header's own crc: the crc of bytes that are followed by their
+  // crc is the same for all bytes.
+  return ExtendCrc32c(chain_crc, &header, offsetof(GroupHeader, header_crc));
 }
 
 absl::Status DecodeGroup(const GroupHeader& header,

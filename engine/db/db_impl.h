@@ -135,7 +135,7 @@ class DbImpl final : public wal::GroupSink {
   // Constant after Start().
   const std::string path_;
   const Options options_;
-  const DatabaseFiles files_;
+  DatabaseFiles files_;
   const int64_t owner_pid_;
   std::unique_ptr<kv::Store> store_;
   std::unique_ptr<io::Directory> wal_directory_;
@@ -144,7 +144,10 @@ class DbImpl final : public wal::GroupSink {
   std::unique_ptr<ingest::WorkerPool> pool_;
   std::thread checkpoint_thread_;
   uint64_t replayed_records_ = 0;
-  bool recovering_ = false;  // only Start() publishes, and nothing is admitted
+
+  // While Start() publishes what it reads from the log.
+  bool recovering_ = false;
+  Lsn recovered_catalog_lsn_ = 0;  // what the catalog knew of spaces already
 
   // Synchronise themselves.
   OperationGate gate_;

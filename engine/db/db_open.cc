@@ -159,13 +159,12 @@ absl::Status DbImpl::LoadSpaces() {
 absl::Status DbImpl::Recover() {
   wal::RecoveryOptions recovery;
   recovery.database_id = files_.id;
-  Lsn catalog_lsn = 0;
   {
     MutexLock lock(checkpoint_mutex_);
-    catalog_lsn = catalog_.catalog_lsn;
+    recovered_catalog_lsn_ = catalog_.catalog_lsn;
     recovery.low_water_lsn = catalog_.low_water_lsn;
   }
-  recovery.known_durable_lsn = catalog_lsn;
+  recovery.known_durable_lsn = recovered_catalog_lsn_;
   for (const space::SpaceEntry& entry : registry_.All()) {
     recovery.known_durable_lsn = std::max(recovery.known_durable_lsn,
                                           entry.state->head_checkpoint_lsn());
@@ -198,6 +197,7 @@ absl::Status DbImpl::Recover() {
 absl::Status DbImpl::CheckRecovered(const schema::RecordView& record) const {
   const std::string where = absl::StrCat("log record ", record.lsn, ": ");
   if (record.type == schema::RecordType::kCreateSpace) {
+    if (record.lsn <= recovered_catalog_lsn_) return absl::OkStatus();
     absl::StatusOr<schema::SpaceDescription> description =
         schema::DecodeSpaceDescription(record.description);
     if (!description.ok()) {
@@ -284,6 +284,7 @@ absl::Status DbImpl::Close() {
   writer_.reset();
   segments_.reset();
   store_.reset();
+  files_.lock.Release();
   return status;
 }
 

@@ -324,6 +324,7 @@ void DbImpl::PublishRecord(const schema::RecordView& record,
 }
 
 void DbImpl::PublishCreate(const schema::RecordView& record) {
+  if (recovering_ && record.lsn <= recovered_catalog_lsn_) return;
   absl::StatusOr<schema::SpaceDescription> description =
       schema::DecodeSpaceDescription(record.description);
   ENGRAM_CHECK(description.ok());  // we wrote it, or CheckRecovered() passed
@@ -336,6 +337,7 @@ void DbImpl::PublishCreate(const schema::RecordView& record) {
 }
 
 void DbImpl::PublishDrop(const schema::RecordView& record) {
+  if (recovering_ && record.lsn <= recovered_catalog_lsn_) return;
   const space::SpaceEntry entry = registry_.FindById(record.space_id);
   if (entry.state == nullptr) return;  // as above
   entry.state->MarkDropped(record.lsn);

@@ -40,8 +40,15 @@ absl::Status CheckRange(absl::string_view name, uint64_t value, uint64_t low,
       absl::StrCat(name, " is ", value, ", allowed are ", low, " to ", high));
 }
 
+absl::string_view MetricName(int metric) {
+  constexpr absl::string_view kNames[] = {"L2", "cosine", "inner product"};
+  return metric >= 0 && metric <= schema::kMetricLast ? kNames[metric]
+                                                      : "unknown";
+}
+
+template <typename Value>
 absl::Status Differs(const schema::SpaceDescription& space,
-                     absl::string_view option, uint64_t is, uint64_t asked) {
+                     absl::string_view option, Value is, Value asked) {
   return absl::FailedPreconditionError(absl::StrCat(
       "space \"", space.name, "\": ", option, " is ", is, ", not ", asked));
 }
@@ -90,8 +97,9 @@ absl::Status CheckSameOptions(const schema::SpaceDescription& space,
     return Differs(space, "dimension", space.dimension, options.dimension);
   }
   if (static_cast<int>(space.metric) != static_cast<int>(options.metric)) {
-    return Differs(space, "metric", static_cast<uint64_t>(space.metric),
-                   static_cast<uint64_t>(options.metric));
+    return Differs(space, "metric",
+                   MetricName(static_cast<int>(space.metric)),
+                   MetricName(static_cast<int>(options.metric)));
   }
   if (space.M != options.M) return Differs(space, "M", space.M, options.M);
   if (space.ef_construction != options.ef_construction) {

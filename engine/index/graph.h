@@ -149,8 +149,9 @@ class Graph {
   // --- Reachability (graph_reattach.cc)
   //
   // A node is reachable if layer-0 links lead to it from the entry point,
-  // through any nodes. A node may lose its last in-link when a neighbor's list
-  // overflows, above all among equal vectors.
+  // through any nodes. Link() never takes a node's last in-link away, but a
+  // group of nodes may still lose its last one from outside, above all among
+  // equal vectors.
 
   // The number of nodes that are live and not reachable. Exact while no writer
   // runs.
@@ -203,6 +204,10 @@ class Graph {
   }
   void LinkBack(uint32_t neighbor, uint32_t layer, uint32_t new_slot,
                 float distance);
+  bool KeepLastInLinks(const LinkList& links, uint32_t new_slot,
+                       std::vector<uint32_t>* ids);
+  void ForceInLink(uint32_t new_slot);
+  void CountInLinks();
   void StoreEntryPoint(uint32_t slot, uint32_t layer);
   absl::Status CheckRestoredLinks(uint32_t slot, uint32_t layer) const;
 
@@ -218,6 +223,7 @@ class Graph {
   // The writer's own.
   Scratch link_scratch_;
   std::vector<uint32_t> link_ids_;
+  std::vector<uint32_t> in_degrees_;  // on layer 0, by slot
 };
 
 }  // namespace engram::index

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <vector>
 
 #include "engine/index/graph.h"
@@ -91,6 +92,7 @@ void Graph::Link(const InsertPlan& plan) {
     return;
   }
   nodes_.MakeNode(plan.slot, plan.top_layer);
+  in_degrees_.resize(slot_count());
   for (uint32_t layer = 0; layer <= plan.top_layer; ++layer) {
     link_ids_.clear();
     for (const Neighbor& neighbor : plan.neighbors[layer]) {
@@ -99,6 +101,8 @@ void Graph::Link(const InsertPlan& plan) {
       }
     }
     nodes_.links(plan.slot, layer).Assign(link_ids_);
+    if (layer > 0) continue;
+    for (uint32_t id : link_ids_) ++in_degrees_[id];
   }
   for (uint32_t layer = 0; layer <= plan.top_layer; ++layer) {
     for (const Neighbor& neighbor : plan.neighbors[layer]) {
@@ -107,6 +111,7 @@ void Graph::Link(const InsertPlan& plan) {
       }
     }
   }
+  if (entry.exists && in_degrees_[plan.slot] == 0) ForceInLink(plan.slot);
   if (!entry.exists || plan.top_layer > entry.layer) {
     StoreEntryPoint(plan.slot, plan.top_layer);
   }
@@ -120,6 +125,7 @@ void Graph::LinkBack(uint32_t neighbor, uint32_t layer, uint32_t new_slot,
   const uint32_t degree = links.degree();
   if (degree < links.capacity()) {
     links.Append(new_slot);
+    if (layer == 0) ++in_degrees_[new_slot];
     return;
   }
   DistanceBatch& batch = link_scratch_.hop;
@@ -143,7 +149,76 @@ void Graph::LinkBack(uint32_t neighbor, uint32_t layer, uint32_t new_slot,
   for (const Neighbor& selected : link_scratch_.selected) {
     ids.push_back(selected.slot);
   }
+  if (layer == 0 && !KeepLastInLinks(links, new_slot, &ids)) return;
+  if (layer == 0) {
+    for (uint32_t i = 0; i < degree; ++i) --in_degrees_[links.id(i)];
+    for (uint32_t id : ids) ++in_degrees_[id];
+  }
   links.Assign(ids);
+}
+
+// A link that is evicted must not be the last one to its node: no search would
+// find that node again. Puts such links back into `ids`, the nearest-first
+// selection that is to replace `links`, at the cost of the farthest others.
+// False if there are no others: then the list stays as it is.
+bool Graph::KeepLastInLinks(const LinkList& links, uint32_t new_slot,
+                            std::vector<uint32_t>* ids) {
+  for (uint32_t i = 0; i < links.degree(); ++i) {
+    const uint32_t id = links.id(i);
+    if (in_degrees_[id] > 1 ||
+        std::find(ids->begin(), ids->end(), id) != ids->end()) {
+      continue;
+    }
+    if (ids->size() == links.capacity()) {
+      const auto spare =
+          std::find_if(ids->rbegin(), ids->rend(), [&](uint32_t other) {
+            return other == new_slot || in_degrees_[other] > 1;
+          });
+      if (spare == ids->rend()) return false;
+      ids->erase(std::next(spare).base());
+    }
+    ids->push_back(id);
+  }
+  return true;
+}
+
+// None of its neighbors took the new node in. Its nearest one does, in place
+// of its farthest link, which the new node takes over: what was reachable
+// stays so.
+void Graph::ForceInLink(uint32_t new_slot) {
+  LinkList own = nodes_.links(new_slot, 0);
+  const uint32_t host = own.id(0);
+  LinkList links = nodes_.links(host, 0);
+  DistanceBatch& batch = link_scratch_.hop;
+  batch.Clear();
+  for (uint32_t i = 0; i < links.degree(); ++i) {
+    batch.Add(links.id(i), nodes_.row(links.id(i)));
+  }
+  batch.Compute(distance_, PrepareSlot(host));
+  uint32_t farthest = 0;
+  for (uint32_t i = 1; i < links.degree(); ++i) {
+    if (batch.key(i) > batch.key(farthest)) farthest = i;
+  }
+  const uint32_t evicted = links.id(farthest);
+  bool linked = false;
+  for (uint32_t i = 0; i < own.degree(); ++i) linked |= own.id(i) == evicted;
+  // The new node has at most M links so far, and room for 2 M.
+  if (!linked) {
+    own.Append(evicted);
+    ++in_degrees_[evicted];
+  }
+  links.Replace(farthest, new_slot);
+  --in_degrees_[evicted];
+  ++in_degrees_[new_slot];
+}
+
+void Graph::CountInLinks() {
+  in_degrees_.assign(slot_count(), 0);
+  for (uint32_t slot = 0; slot < in_degrees_.size(); ++slot) {
+    if (!is_node(slot)) continue;
+    const LinkList links = nodes_.links(slot, 0);
+    for (uint32_t i = 0; i < links.degree(); ++i) ++in_degrees_[links.id(i)];
+  }
 }
 
 }  // namespace engram::index

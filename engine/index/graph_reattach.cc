@@ -1,4 +1,4 @@
-// Makes nodes reachable that lost their last in-link.
+// Makes nodes reachable that the entry point does not lead to any more.
 //
 // A breadth-first search gives the reachable nodes a tree, rooted in the entry
 // point, whose links are kept: replacing a link outside the tree takes nothing
@@ -168,6 +168,7 @@ uint64_t Graph::Reattach(SlotFilter is_live, Scratch& scratch) {
     attacher.Attach(slot, scratch.results);
     ++attached;
   }
+  if (attached > 0) CountInLinks();
   return attached;
 }
 

@@ -143,6 +143,7 @@ absl::Status Graph::FinishRestore() {
       ENGRAM_RETURN_IF_ERROR(CheckRestoredLinks(slot, layer));
     }
   }
+  CountInLinks();
   return absl::OkStatus();
 }
 

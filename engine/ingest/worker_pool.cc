@@ -3,6 +3,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -93,7 +95,9 @@ void WorkerPool::Run(Worker* worker) {
     }
     const std::shared_ptr<Backlog> backlog = worker->run_list.front();
     worker->run_list.pop_front();
-    const size_t batch = BatchSize(backlog->depth);
+    // The owner may hold more already, which is about to be enqueued.
+    const size_t batch =
+        std::min(BatchSize(backlog->depth), backlog->depth);
     lock.Unlock();
     const size_t served = backlog->owner->Serve(batch);
     lock.Lock();

@@ -22,6 +22,9 @@ class DirectoryLock {
 
   int fd() const { return fd_.get(); }
 
+  // Lets go before the object is destroyed.
+  void Release() { fd_ = UniqueFd(); }
+
  private:
   explicit DirectoryLock(UniqueFd fd) : fd_(std::move(fd)) {}
 

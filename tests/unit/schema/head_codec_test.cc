@@ -1,0 +1,143 @@
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "schema/checkpoint_generated.h"
+#include "schema/envelope.h"
+#include "schema/limits.h"
+#include "schema/part_codec.h"
+#include "tests/support/damage.h"
+
+namespace engram::schema {
+namespace {
+
+constexpr uint64_t kSpace = 4;
+
+Head Sample() {
+  Head head;
+  head.generation = 6;
+  head.checkpoint_lsn = 1000;
+  head.space = {kSpace, "notes", 128, Metric::kInnerProduct, 16, 100, 42};
+  head.slot_count = 300;
+  head.live_count = 290;
+  head.has_graph = true;
+  head.entry_slot = 299;
+  head.entry_layer = 2;
+  head.vector_parts = {{2, 0, 0, 256, 11}, {6, 1, 256, 44, 12}};
+  head.link_parts = {{6, 0, 0, 300, 13}};
+  return head;
+}
+
+absl::Status DecodeWith(const std::function<void(Head*)>& change) {
+  Head head = Sample();
+  change(&head);
+  return DecodeHead(kSpace, EncodeHead(head)).status();
+}
+
+TEST(HeadCodecTest, RoundTrips) {
+  const auto head = DecodeHead(kSpace, EncodeHead(Sample()));
+  ASSERT_TRUE(head.ok()) << head.status();
+  EXPECT_EQ(head->generation, 6u);
+  EXPECT_EQ(head->checkpoint_lsn, 1000u);
+  EXPECT_EQ(head->space, Sample().space);
+  EXPECT_EQ(head->slot_count, 300u);
+  EXPECT_EQ(head->live_count, 290u);
+  EXPECT_TRUE(head->has_graph);
+  EXPECT_EQ(head->entry_slot, 299u);
+  EXPECT_EQ(head->entry_layer, 2u);
+  ASSERT_EQ(head->vector_parts.size(), 2u);
+  EXPECT_EQ(head->vector_parts[1].generation, 6u);
+  EXPECT_EQ(head->vector_parts[1].index, 1u);
+  EXPECT_EQ(head->vector_parts[1].first_slot, 256u);
+  EXPECT_EQ(head->vector_parts[1].count, 44u);
+  EXPECT_EQ(head->vector_parts[1].crc, 12u);
+  ASSERT_EQ(head->link_parts.size(), 1u);
+}
+
+TEST(HeadCodecTest, RoundTripsAnEmptySpace) {
+  EXPECT_TRUE(DecodeWith([](Head* head) {
+                head->slot_count = head->live_count = 0;
+                head->has_graph = false;
+                head->vector_parts.clear();
+                head->link_parts.clear();
+              }).ok());
+}
+
+TEST(HeadCodecTest, RefusesEveryDamage) {
+  testing::ExpectEveryDamageRefused(
+      EncodeHead(Sample()), [](const std::string& value) {
+        return DecodeHead(kSpace, value).status();
+      });
+}
+
+TEST(HeadCodecTest, RefusesAnotherSpace) {
+  EXPECT_TRUE(
+      absl::IsDataLoss(DecodeHead(5, EncodeHead(Sample())).status()));
+}
+
+TEST(HeadCodecTest, RefusesLyingCountsUnderARightChecksum) {
+  using Change = std::function<void(Head*)>;
+  for (const Change& change : std::initializer_list<Change>{
+           [](Head* h) { h->live_count = 301; },
+           [](Head* h) { h->slot_count = 301; },
+           [](Head* h) { h->slot_count = 299; },
+           [](Head* h) { h->entry_slot = 300; },
+           [](Head* h) { h->entry_layer = kLayerMax + 1; },
+           [](Head* h) { h->vector_parts[1].first_slot = 255; },
+           [](Head* h) { h->vector_parts[1].first_slot = 257; },
+           [](Head* h) { h->vector_parts[1].generation = 7; },
+           [](Head* h) { h->vector_parts.pop_back(); },
+           [](Head* h) { h->vector_parts[0].count = 0; },
+           // The sum of the counts overflows 32 bits to slot_count.
+           [](Head* h) {
+             h->vector_parts = {{1, 0, 0, 0xffffffff, 1},
+                                {1, 1, 0xffffffff, 301, 1}};
+           },
+           [](Head* h) { h->link_parts.clear(); },
+           [](Head* h) { h->link_parts[0].count = 301; },
+           [](Head* h) { h->space.dimension = 0; },
+           [](Head* h) { h->space.M = kMMax + 1; }}) {
+    EXPECT_TRUE(absl::IsDataLoss(DecodeWith(change))) << DecodeWith(change);
+  }
+}
+
+std::string FlatHead(uint32_t version, uint64_t generation,
+                     uint64_t envelope_generation) {
+  flatbuffers::FlatBufferBuilder builder;
+  const auto space = fb::CreateSpaceDescription(
+      builder, kSpace, builder.CreateString("x"), 4, 0, 16, 100, 1);
+  builder.Finish(fb::CreateHead(builder, version, generation, 1, space));
+  return WrapValue({ValueKind::kHead, kSpace, envelope_generation},
+                   builder.GetBufferPointer(), builder.GetSize());
+}
+
+TEST(HeadCodecTest, ReadsAHeadWithoutVectors) {
+  EXPECT_TRUE(DecodeHead(kSpace, FlatHead(1, 3, 3)).ok());
+}
+
+TEST(HeadCodecTest, RefusesAnEnvelopeOfAnotherGeneration) {
+  EXPECT_TRUE(
+      absl::IsDataLoss(DecodeHead(kSpace, FlatHead(1, 3, 4)).status()));
+}
+
+TEST(HeadCodecTest, RefusesOtherVersions) {
+  EXPECT_TRUE(absl::IsUnimplemented(
+      DecodeHead(kSpace, FlatHead(kCheckpointFormatVersion + 1, 3, 3))
+          .status()));
+  EXPECT_TRUE(
+      absl::IsDataLoss(DecodeHead(kSpace, FlatHead(0, 3, 3)).status()));
+}
+
+TEST(HeadCodecTest, RefusesAHeadWithoutDescription) {
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(fb::CreateHead(builder, 1, 3, 1));
+  EXPECT_TRUE(absl::IsDataLoss(
+      DecodeHead(kSpace, WrapValue({ValueKind::kHead, kSpace, 3},
+                                   builder.GetBufferPointer(),
+                                   builder.GetSize()))
+          .status()));
+}
+
+}  // namespace
+}  // namespace engram::schema

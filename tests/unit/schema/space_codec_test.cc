@@ -1,0 +1,230 @@
+#include "schema/space_codec.h"
+
+#include <functional>
+#include <limits>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "schema/checkpoint_generated.h"
+#include "schema/envelope.h"
+#include "schema/limits.h"
+#include "tests/support/damage.h"
+
+namespace engram::schema {
+namespace {
+
+SpaceDescription Space() {
+  SpaceDescription space;
+  space.id = 5;
+  space.name = "agent-7";
+  space.dimension = 768;
+  space.metric = Metric::kCosine;
+  space.M = 24;
+  space.ef_construction = 200;
+  space.seed = 0x1234567890abcdef;
+  return space;
+}
+
+// --- CheckSpaceDescription ---------------------------------------------------
+
+using Change = std::function<void(SpaceDescription*)>;
+
+absl::Status CheckWith(const Change& change) {
+  SpaceDescription space = Space();
+  change(&space);
+  return CheckSpaceDescription(space);
+}
+
+TEST(CheckSpaceDescriptionTest, AcceptsEachLimit) {
+  for (const Change& change : std::initializer_list<Change>{
+           [](auto* s) { s->dimension = 1; },
+           [](auto* s) { s->dimension = kDimensionMax; },
+           [](auto* s) { s->M = kMMin; },
+           [](auto* s) { s->M = s->ef_construction = kMMax; },
+           [](auto* s) { s->ef_construction = s->M; },
+           [](auto* s) { s->ef_construction = kEfConstructionMax; },
+           [](auto* s) { s->metric = Metric::kInnerProduct; },
+           [](auto* s) { s->name = "A"; },
+           [](auto* s) { s->name = std::string(kSpaceNameBytesMax, 'z'); },
+           [](auto* s) { s->name = "azAZ09_.-"; }}) {
+    EXPECT_TRUE(CheckWith(change).ok()) << CheckWith(change);
+  }
+}
+
+TEST(CheckSpaceDescriptionTest, RefusesOneBeyondEachLimit) {
+  for (const Change& change : std::initializer_list<Change>{
+           [](auto* s) { s->dimension = 0; },
+           [](auto* s) { s->dimension = kDimensionMax + 1; },
+           [](auto* s) { s->M = kMMin - 1; },
+           [](auto* s) { s->M = s->ef_construction = kMMax + 1; },
+           [](auto* s) { s->ef_construction = s->M - 1; },
+           [](auto* s) { s->ef_construction = kEfConstructionMax + 1; },
+           [](auto* s) { s->metric = static_cast<Metric>(kMetricLast + 1); },
+           [](auto* s) { s->name = ""; },
+           [](auto* s) { s->name = std::string(kSpaceNameBytesMax + 1, 'z'); },
+           [](auto* s) { s->name = "a/b"; }, [](auto* s) { s->name = "a b"; },
+           [](auto* s) { s->name = "\xc3\xa4"; },
+           [](auto* s) { s->name = std::string("a\0b", 3); }}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(CheckWith(change)));
+  }
+}
+
+TEST(CheckSpaceDescriptionTest, NamesValueAndLimit) {
+  EXPECT_EQ(CheckWith([](auto* s) { s->dimension = 70000; }).message(),
+            "space \"agent-7\": dimension is 70000, allowed are 1 to 65535");
+}
+
+// --- Descriptions ------------------------------------------------------------
+
+std::string FlatDescription(const Change& change) {
+  SpaceDescription space = Space();
+  change(&space);
+  return EncodeSpaceDescription(space);
+}
+
+TEST(SpaceDescriptionTest, RoundTrips) {
+  const auto space = DecodeSpaceDescription(EncodeSpaceDescription(Space()));
+  ASSERT_TRUE(space.ok()) << space.status();
+  EXPECT_EQ(*space, Space());
+}
+
+// Its checksum is the log record's; alone it must only do no harm.
+TEST(SpaceDescriptionTest, DamageIsRefusedOrReadAsAValidDescription) {
+  const std::string value = EncodeSpaceDescription(Space());
+  for (size_t bit = 0; bit < value.size() * 8; ++bit) {
+    const auto space = DecodeSpaceDescription(testing::FlipBit(value, bit));
+    EXPECT_TRUE(space.ok() ? CheckSpaceDescription(*space).ok()
+                           : absl::IsDataLoss(space.status()));
+  }
+  for (size_t size = 0; size < value.size(); ++size) {
+    const auto space = DecodeSpaceDescription(value.substr(0, size));
+    EXPECT_TRUE(space.ok() || absl::IsDataLoss(space.status()));
+  }
+}
+
+TEST(SpaceDescriptionTest, RefusesValuesOutOfRange) {
+  for (const Change& change : std::initializer_list<Change>{
+           [](auto* s) { s->id = 0; }, [](auto* s) { s->dimension = 0; },
+           [](auto* s) { s->metric = static_cast<Metric>(200); },
+           [](auto* s) { s->name = "../x"; }}) {
+    EXPECT_TRUE(absl::IsDataLoss(
+        DecodeSpaceDescription(FlatDescription(change)).status()));
+  }
+}
+
+// --- Catalog entries ---------------------------------------------------------
+
+CatalogEntry Entry() {
+  CatalogEntry entry;
+  entry.space = Space();
+  entry.created_lsn = 99;
+  entry.family = "p000012";
+  entry.dropped = true;
+  return entry;
+}
+
+TEST(CatalogEntryTest, RoundTrips) {
+  const auto entry = DecodeCatalogEntry(5, EncodeCatalogEntry(Entry()));
+  ASSERT_TRUE(entry.ok()) << entry.status();
+  EXPECT_EQ(entry->space, Space());
+  EXPECT_EQ(entry->created_lsn, 99u);
+  EXPECT_EQ(entry->family, "p000012");
+  EXPECT_TRUE(entry->dropped);
+
+  CatalogEntry fresh = Entry();
+  fresh.family = "";
+  fresh.dropped = false;
+  const auto again = DecodeCatalogEntry(5, EncodeCatalogEntry(fresh));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->family, "");
+  EXPECT_FALSE(again->dropped);
+}
+
+TEST(CatalogEntryTest, RefusesEveryDamage) {
+  testing::ExpectEveryDamageRefused(
+      EncodeCatalogEntry(Entry()), [](const std::string& value) {
+        return DecodeCatalogEntry(5, value).status();
+      });
+}
+
+TEST(CatalogEntryTest, RefusesAnotherSpaceAndImpossibleFamilies) {
+  EXPECT_TRUE(absl::IsDataLoss(
+      DecodeCatalogEntry(6, EncodeCatalogEntry(Entry())).status()));
+  CatalogEntry entry = Entry();
+  entry.family = "default";
+  EXPECT_TRUE(absl::IsDataLoss(
+      DecodeCatalogEntry(5, EncodeCatalogEntry(entry)).status()));
+}
+
+// The envelope says space 5, its content space 6; the checksum is right.
+TEST(CatalogEntryTest, RefusesAnEnvelopeThatHoldsAnotherSpace) {
+  flatbuffers::FlatBufferBuilder builder;
+  const auto space = fb::CreateSpaceDescription(
+      builder, 6, builder.CreateString("x"), 4, 0, 16, 100, 1);
+  builder.Finish(fb::CreateCatalogEntry(builder, space, 1));
+  EXPECT_TRUE(absl::IsDataLoss(
+      DecodeCatalogEntry(5, WrapValue({ValueKind::kCatalogEntry, 5, 0},
+                                      builder.GetBufferPointer(),
+                                      builder.GetSize()))
+          .status()));
+}
+
+TEST(CatalogEntryTest, RefusesAnEntryWithoutDescription) {
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(fb::CreateCatalogEntry(builder, 0, 1));
+  EXPECT_TRUE(absl::IsDataLoss(
+      DecodeCatalogEntry(5, WrapValue({ValueKind::kCatalogEntry, 5, 0},
+                                      builder.GetBufferPointer(),
+                                      builder.GetSize()))
+          .status()));
+}
+
+// --- The catalog -------------------------------------------------------------
+
+std::string FlatCatalog(uint32_t version, Lsn catalog_lsn, Lsn low_water,
+                        uint64_t next_space, uint64_t next_family) {
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(fb::CreateCatalog(builder, version, catalog_lsn, low_water,
+                                   next_space, next_family));
+  return WrapValue({ValueKind::kCatalog, 0, 0}, builder.GetBufferPointer(),
+                   builder.GetSize());
+}
+
+TEST(CatalogTest, RoundTrips) {
+  Catalog catalog;
+  catalog.catalog_lsn = 30;
+  catalog.low_water_lsn = 20;
+  catalog.next_space_id = 8;
+  catalog.next_family = 65;
+  const auto read = DecodeCatalog(EncodeCatalog(catalog));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->catalog_lsn, 30u);
+  EXPECT_EQ(read->low_water_lsn, 20u);
+  EXPECT_EQ(read->next_space_id, 8u);
+  EXPECT_EQ(read->next_family, 65u);
+}
+
+TEST(CatalogTest, RefusesEveryDamage) {
+  testing::ExpectEveryDamageRefused(
+      EncodeCatalog({30, 20, 8, 65}), [](const std::string& value) {
+        return DecodeCatalog(value).status();
+      });
+}
+
+TEST(CatalogTest, RefusesImpossibleFieldsUnderARightChecksum) {
+  EXPECT_TRUE(DecodeCatalog(FlatCatalog(1, 30, 30, 1, 1)).ok());
+  for (const std::string& value :
+       {FlatCatalog(0, 30, 20, 8, 65), FlatCatalog(1, 30, 31, 8, 65),
+        FlatCatalog(1, 30, 20, 0, 65), FlatCatalog(1, 30, 20, 8, 0)}) {
+    EXPECT_TRUE(absl::IsDataLoss(DecodeCatalog(value).status()));
+  }
+}
+
+TEST(CatalogTest, RefusesANewerVersionAsUnimplemented) {
+  EXPECT_TRUE(absl::IsUnimplemented(
+      DecodeCatalog(FlatCatalog(kCheckpointFormatVersion + 1, 30, 20, 8, 65))
+          .status()));
+}
+
+}  // namespace
+}  // namespace engram::schema

@@ -1,0 +1,70 @@
+#include "storage/base/crc32c.h"
+
+#include <cstdint>
+#include <numeric>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace engram {
+namespace {
+
+using ExtendFunction = uint32_t (*)(uint32_t, const void*, size_t);
+
+class Crc32cTest : public ::testing::TestWithParam<ExtendFunction> {
+ protected:
+  uint32_t Crc(const std::string& bytes) const {
+    return GetParam()(0, bytes.data(), bytes.size());
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(ChosenAndGeneric, Crc32cTest,
+                         ::testing::Values(&ExtendCrc32c,
+                                           &internal::ExtendCrc32cGeneric));
+
+// RFC 3720, B.4.
+TEST_P(Crc32cTest, MatchesTheVectorsOfTheStandard) {
+  EXPECT_EQ(Crc(std::string(32, '\0')), 0x8a9136aau);
+  EXPECT_EQ(Crc(std::string(32, '\xff')), 0x62a8ab43u);
+  std::string rising(32, '\0');
+  std::iota(rising.begin(), rising.end(), '\0');
+  EXPECT_EQ(Crc(rising), 0x46dd794eu);
+  EXPECT_EQ(Crc(std::string(rising.rbegin(), rising.rend())), 0x113fdb5cu);
+  EXPECT_EQ(Crc("123456789"), 0xe3069283u);
+  const unsigned char read_command[48] = {
+      0x01, 0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0,    0, 0, 0, 0,    0,
+      0x14, 0,    0, 0, 0, 0, 4, 0, 0, 0, 0,    0x14, 0, 0, 0, 0x18,
+      0x28, 0,    0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0,    0, 0,    0};
+  EXPECT_EQ(GetParam()(0, read_command, sizeof(read_command)), 0xd9963a56u);
+}
+
+TEST_P(Crc32cTest, IsZeroForTheEmptyString) { EXPECT_EQ(Crc(""), 0u); }
+
+TEST_P(Crc32cTest, ExtendsToTheCrcOfTheConcatenation) {
+  const std::string text = "the quick brown fox jumps over the lazy dog";
+  for (size_t cut = 0; cut <= text.size(); ++cut) {
+    const uint32_t first = GetParam()(0, text.data(), cut);
+    EXPECT_EQ(GetParam()(first, text.data() + cut, text.size() - cut),
+              Crc(text));
+  }
+}
+
+TEST(Crc32cComparisonTest, HardwareEqualsGenericAtAllLengthsAndAlignments) {
+  std::mt19937 random(1);
+  std::vector<unsigned char> bytes(4200);
+  for (unsigned char& byte : bytes) byte = static_cast<unsigned char>(random());
+  for (size_t start = 0; start < 16; ++start) {
+    for (size_t size = 0; size <= 300; ++size) {
+      ASSERT_EQ(ExtendCrc32c(7, &bytes[start], size),
+                internal::ExtendCrc32cGeneric(7, &bytes[start], size))
+          << start << " " << size;
+    }
+    ASSERT_EQ(ExtendCrc32c(0, &bytes[start], 4096 + start),
+              internal::ExtendCrc32cGeneric(0, &bytes[start], 4096 + start));
+  }
+}
+
+}  // namespace
+}  // namespace engram

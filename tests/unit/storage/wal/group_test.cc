@@ -1,0 +1,48 @@
+#include "storage/wal/group.h"
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "log_harness.h"
+
+namespace engram::wal {
+namespace {
+
+TEST(GroupTest, GrowsBeyondItsRoomAndKeepsItsRecords) {
+  Group group(0);
+  std::vector<std::string> payloads;
+  for (int i = 0; i < 40; ++i) {
+    payloads.push_back(std::string(static_cast<size_t>(i) * 97, 'a' + i % 26));
+  }
+  for (size_t i = 0; i < payloads.size(); ++i) {
+    group.Add(DraftOf(payloads[i]), 100 + i);
+  }
+  group.Seal(5, 0, 99);
+  EXPECT_EQ(group.first_lsn(), 100u);
+  EXPECT_EQ(group.last_lsn(), 139u);
+  EXPECT_EQ(group.record_count(), 40u);
+  EXPECT_EQ(group.bytes().size() % 4096, 0u);
+  size_t next = 0;
+  group.ForEachRecord([&](const schema::RecordView& record) {
+    EXPECT_EQ(record.lsn, 100 + next);
+    EXPECT_EQ(record.payload, payloads[next]);
+    ++next;
+  });
+  EXPECT_EQ(next, payloads.size());
+}
+
+TEST(GroupTest, AMarkerHasNoLsnOfItsOwn) {
+  Group group(64);
+  schema::RecordDraft draft;
+  draft.type = schema::RecordType::kIdleMarker;
+  group.Add(draft, 7);
+  group.set_first_lsn(8);
+  group.Seal(5, 0, 7);
+  EXPECT_EQ(group.last_lsn(), 0u);
+  EXPECT_EQ(group.first_lsn(), 8u);
+  EXPECT_EQ(group.bytes().size(), 4096u);
+}
+
+}  // namespace
+}  // namespace engram::wal

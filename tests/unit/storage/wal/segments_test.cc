@@ -1,0 +1,176 @@
+#include "storage/wal/segments.h"
+
+#include <memory>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "log_harness.h"
+#include "tests/support/memory_directory.h"
+
+namespace engram::wal {
+namespace {
+
+using testing::DiskOperation;
+using testing::MemoryDirectory;
+
+schema::SegmentHeader Header(uint64_t number) {
+  schema::SegmentHeader header = {};
+  header.database_id = kDatabase;
+  header.number = number;
+  header.epoch = 7;
+  header.first_lsn = 1;
+  header.segment_bytes = kSegmentBytes;
+  return header;
+}
+
+std::unique_ptr<Segments> OpenSegments(MemoryDirectory* directory,
+                                       uint64_t segments_max = 10,
+                                       std::vector<uint64_t> live = {}) {
+  auto segments = Segments::Open(directory, {kSegmentBytes, segments_max}, live);
+  EXPECT_TRUE(segments.ok()) << segments.status();
+  return *std::move(segments);
+}
+
+MemoryDirectory::Fault RefuseToCreate() {
+  return [](const DiskOperation& operation, uint64_t*) {
+    return operation.kind == DiskOperation::Kind::kCreate
+               ? absl::ResourceExhaustedError("no space left")
+               : absl::OkStatus();
+  };
+}
+
+TEST(SegmentFileNameTest, RoundTripsAndRefusesOtherNames) {
+  EXPECT_EQ(SegmentFileName(0x1f), "000000000000001f.log");
+  for (const uint64_t number : {uint64_t{1}, uint64_t{255}, ~uint64_t{0}}) {
+    EXPECT_EQ(SegmentFileNumber(SegmentFileName(number)), number);
+  }
+  for (const char* const name :
+       {"", "1.log", "000000000000001F.log", "000000000000001f.tmp",
+        "00000000000000001f.log", "+00000000000001f.log", "spare-1"}) {
+    EXPECT_EQ(SegmentFileNumber(name), 0u) << name;
+  }
+  EXPECT_TRUE(IsSpareFileName("spare-0"));
+  EXPECT_FALSE(IsSpareFileName(SegmentFileName(1)));
+}
+
+TEST(SegmentsTest, KeepsTwoSparesOfZeros) {
+  MemoryDirectory directory;
+  const auto segments = OpenSegments(&directory);
+  ASSERT_TRUE(segments->WaitReady(Segments::kSpares, kLongMicros).ok());
+  const std::vector<std::string> names = *directory.List();
+  ASSERT_EQ(names.size(), 2u);
+  for (const std::string& name : names) {
+    EXPECT_TRUE(IsSpareFileName(name));
+    EXPECT_EQ(directory.Contents(name), std::string(kSegmentBytes, '\0'));
+  }
+}
+
+TEST(SegmentsTest, RemovesTheSparesOfAnEarlierOwnerAndNothingElse) {
+  MemoryDirectory directory;
+  directory.SetFault(RefuseToCreate());
+  directory.SetContents("spare-9", "half");
+  directory.SetContents("notes", "x");
+  directory.SetContents(SegmentFileName(3), "x");
+  const auto segments = OpenSegments(&directory);
+  EXPECT_EQ(*directory.List(),
+            (std::vector<std::string>{SegmentFileName(3), "notes"}));
+}
+
+TEST(SegmentsTest, TakeWritesBothHeadersBeforeTheNameIsThere) {
+  MemoryDirectory directory;
+  const auto segments = OpenSegments(&directory);
+  directory.SetFault([&](const DiskOperation& operation, uint64_t*) {
+    return operation.kind == DiskOperation::Kind::kRename
+               ? absl::InternalError("stop here")
+               : absl::OkStatus();
+  });
+  EXPECT_FALSE(segments->Take(Header(1)).ok());
+  directory.SetFault(nullptr);
+  directory.LosePower();
+  const std::vector<std::string> names = *directory.List();
+  for (const std::string& name : names) {
+    ASSERT_TRUE(IsSpareFileName(name));
+    const std::string bytes = directory.Contents(name);
+    if (bytes == std::string(kSegmentBytes, '\0')) continue;
+    EXPECT_TRUE(schema::DecodeSegmentHeader(bytes.data()).ok());
+    EXPECT_TRUE(schema::DecodeSegmentHeader(bytes.data() + 4096).ok());
+    return;
+  }
+  FAIL() << "no header was durable before the rename";
+}
+
+TEST(SegmentsTest, TakesAndRecycles) {
+  MemoryDirectory directory;
+  const auto segments = OpenSegments(&directory);
+  for (uint64_t number = 1; number <= 5; ++number) {
+    ASSERT_TRUE(segments->WaitReady(1, kLongMicros).ok());
+    ASSERT_TRUE(segments->Take(Header(number)).ok());
+  }
+  EXPECT_EQ(segments->live(), (std::vector<uint64_t>{1, 2, 3, 4, 5}));
+  ASSERT_TRUE(segments->Recycle(2).ok());
+  EXPECT_EQ(segments->live(), (std::vector<uint64_t>{1, 3, 4, 5}));
+  ASSERT_TRUE(segments->WaitReady(2, kLongMicros).ok());
+  ASSERT_TRUE(segments->Recycle(1).ok());
+  EXPECT_LE(segments->ready(), Segments::kSpares + 1);
+}
+
+TEST(SegmentsTest, AFileOfAnotherSizeIsNoSpare) {
+  MemoryDirectory directory;
+  directory.SetFault(RefuseToCreate());
+  directory.SetContents(SegmentFileName(1), "short");
+  const auto segments = OpenSegments(&directory, 10, {1});
+  ASSERT_TRUE(segments->Recycle(1).ok());
+  EXPECT_EQ(segments->ready(), 0);
+  EXPECT_TRUE(directory.List()->empty());
+}
+
+TEST(SegmentsTest, ASegmentThatCannotBeRecycledStaysInUse) {
+  MemoryDirectory directory;
+  const auto segments = OpenSegments(&directory);
+  ASSERT_TRUE(segments->Take(Header(1)).ok());
+  ASSERT_TRUE(segments->WaitReady(2, kLongMicros).ok());
+  directory.SetFault([](const DiskOperation& operation, uint64_t*) {
+    return operation.kind == DiskOperation::Kind::kRemove
+               ? absl::InternalError("broken")
+               : absl::OkStatus();
+  });
+  EXPECT_FALSE(segments->Recycle(1).ok());
+  EXPECT_EQ(segments->live(), std::vector<uint64_t>{1});
+  directory.SetFault(nullptr);
+  EXPECT_TRUE(segments->Recycle(1).ok());
+  EXPECT_TRUE(segments->live().empty());
+}
+
+TEST(SegmentsTest, WaitReadyNamesAFullDiskAndAFullLog) {
+  MemoryDirectory full_disk;
+  full_disk.SetFault(RefuseToCreate());
+  const absl::Status disk =
+      OpenSegments(&full_disk)->WaitReady(1, 50'000);
+  EXPECT_TRUE(absl::IsResourceExhausted(disk)) << disk;
+  EXPECT_NE(disk.message().find("no space left"), absl::string_view::npos);
+
+  MemoryDirectory directory;
+  const auto segments = OpenSegments(&directory, 1);
+  ASSERT_TRUE(segments->Take(Header(1)).ok());
+  const absl::Status log = segments->WaitReady(1, 50'000);
+  EXPECT_TRUE(absl::IsResourceExhausted(log)) << log;
+  EXPECT_NE(log.message().find("checkpoint"), absl::string_view::npos);
+}
+
+TEST(SegmentsTest, TakeOnAFullDiskFailsInsteadOfWaiting) {
+  MemoryDirectory directory;
+  directory.SetFault(RefuseToCreate());
+  const auto segments = OpenSegments(&directory);
+  EXPECT_TRUE(absl::IsResourceExhausted(segments->Take(Header(1)).status()));
+}
+
+// Else a log that crashed at its limit could never be opened again.
+TEST(SegmentsTest, OpeningMayExceedTheLimitByOneSegment) {
+  MemoryDirectory directory;
+  const auto segments = OpenSegments(&directory, 3, {1, 2, 3});
+  ASSERT_TRUE(segments->Take(Header(4)).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(segments->WaitReady(1, 50'000)));
+}
+
+}  // namespace
+}  // namespace engram::wal
