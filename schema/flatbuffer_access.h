@@ -3,6 +3,7 @@
 #ifndef ENGRAM_SCHEMA_FLATBUFFER_ACCESS_H_
 #define ENGRAM_SCHEMA_FLATBUFFER_ACCESS_H_
 
+#include <cstdint>
 #include <cstring>
 #include <string>
 
@@ -31,6 +32,14 @@ const Table* VerifiedRoot(const uint8_t* data, size_t bytes) {
 template <typename Table>
 const Table* VerifiedRoot(const UnwrappedValue& value) {
   return VerifiedRoot<Table>(value.data(), value.size());
+}
+
+// Whether the elements of a vector that the verifier has accepted, or of none,
+// are aligned: this version of the verifier looks only at its length.
+template <typename Vector>
+bool IsAligned(const Vector* vector, size_t alignment) {
+  return vector == nullptr || vector->size() == 0 ||
+         reinterpret_cast<uintptr_t>(vector->Data()) % alignment == 0;
 }
 
 inline absl::string_view ToView(const flatbuffers::String* text) {

@@ -83,6 +83,10 @@ absl::StatusOr<Head> DecodeHead(uint64_t space_id, absl::string_view value) {
                      " is newer than the newest this build reads, ",
                      kCheckpointFormatVersion));
   }
+  if (!IsAligned(flat->vector_parts(), alignof(fb::PartReference)) ||
+      !IsAligned(flat->link_parts(), alignof(fb::PartReference))) {
+    return absl::DataLossError("head: misaligned");
+  }
   Head head;
   head.generation = flat->generation();
   head.checkpoint_lsn = flat->checkpoint_lsn();

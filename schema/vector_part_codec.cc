@@ -99,6 +99,7 @@ absl::StatusOr<VectorPart> DecodeVectorPart(uint64_t space_id,
       flat->dimension() != dimension) {
     return Malformed("first slot, count or dimension differs from the head's");
   }
+  if (!IsAligned(flat->lsns(), alignof(Lsn))) return Malformed("misaligned");
   if (flat->lsns() == nullptr || flat->lsns()->size() != count ||
       flat->id_ends() == nullptr || flat->id_ends()->size() != count ||
       flat->ids() == nullptr || flat->rows() == nullptr ||
@@ -110,9 +111,8 @@ absl::StatusOr<VectorPart> DecodeVectorPart(uint64_t space_id,
   part.dimension = dimension;
   ENGRAM_ASSIGN_OR_RETURN(part.ids, ReadIds(*flat, count));
   part.lsns.assign(flat->lsns()->begin(), flat->lsns()->end());
-  part.rows.resize(flat->rows()->size());
-  std::memcpy(part.rows.data(), flat->rows()->data(),
-              part.rows.size() * sizeof(float));
+  const float* const rows = flat->rows()->data();
+  part.rows.assign(rows, rows + flat->rows()->size());
   for (const float component : part.rows) {
     if (!std::isfinite(component)) return Malformed("a component is no number");
   }

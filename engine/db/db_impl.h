@@ -154,6 +154,7 @@ class DbImpl final : public wal::GroupSink {
   space::Registry registry_;
   // Relaxed: a count of its own, or only compared with itself.
   std::atomic<uint64_t> accepted_records_{0};
+  std::atomic<uint64_t> indexed_records_{0};
   std::atomic<uint64_t> refused_writes_{0};
   std::atomic<uint64_t> bytes_since_checkpoint_{0};
   // Released after the spaces have seen the record, acquired by whoever

@@ -135,9 +135,7 @@ absl::StatusOr<DbStats> DbImpl::GetStats() {
     ++stats.spaces;
     stats.pending_records += entry.state->GetStats(0).pending_records;
   }
-  for (const uint64_t processed : pool_->processed()) {
-    stats.indexed_records += processed;
-  }
+  stats.indexed_records = indexed_records_.load(std::memory_order_relaxed);
   stats.accepted_records = accepted_records_.load(std::memory_order_relaxed);
   stats.refused_writes = refused_writes_.load(std::memory_order_relaxed);
   stats.replayed_records = replayed_records_;

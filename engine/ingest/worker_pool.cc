@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -59,7 +60,6 @@ void WorkerPool::Enqueue(const std::shared_ptr<Backlog>& backlog,
     MutexLock lock(worker.mutex);
     ENGRAM_CHECK(!worker.stopping);
     backlog->depth += records;
-    worker.enqueued += records;
     if (backlog->scheduled) return;
     backlog->scheduled = true;
     worker.run_list.push_back(backlog);
@@ -70,8 +70,17 @@ void WorkerPool::Enqueue(const std::shared_ptr<Backlog>& backlog,
 void WorkerPool::Drain() {
   for (const auto& worker : workers_) {
     MutexLock lock(worker->mutex);
-    const uint64_t goal = worker->enqueued;
-    while (worker->processed < goal) worker->idle.Wait(worker->mutex);
+    // For each backlog by itself: a sum over them would also be reached by
+    // records that came later, from others.
+    std::vector<std::pair<std::shared_ptr<Backlog>, uint64_t>> goals;
+    const auto add = [&goals](const std::shared_ptr<Backlog>& backlog) {
+      goals.emplace_back(backlog, backlog->served + backlog->depth);
+    };
+    for (const auto& backlog : worker->run_list) add(backlog);
+    if (worker->serving != nullptr) add(worker->serving);
+    for (const auto& [backlog, goal] : goals) {
+      while (backlog->served < goal) worker->idle.Wait(worker->mutex);
+    }
   }
 }
 
@@ -93,8 +102,9 @@ void WorkerPool::Run(Worker* worker) {
       worker->work.Wait(worker->mutex);
       continue;
     }
-    const std::shared_ptr<Backlog> backlog = worker->run_list.front();
+    std::shared_ptr<Backlog> backlog = std::move(worker->run_list.front());
     worker->run_list.pop_front();
+    worker->serving = backlog;
     // The owner may hold more already, which is about to be enqueued.
     const size_t batch =
         std::min(BatchSize(backlog->depth), backlog->depth);
@@ -103,9 +113,11 @@ void WorkerPool::Run(Worker* worker) {
     lock.Lock();
     ENGRAM_CHECK(served > 0 && served <= backlog->depth);
     backlog->depth -= served;
+    backlog->served += served;
     worker->processed += served;
+    worker->serving = nullptr;
     if (backlog->depth > 0) {
-      worker->run_list.push_back(backlog);
+      worker->run_list.push_back(std::move(backlog));
     } else {
       backlog->scheduled = false;
     }

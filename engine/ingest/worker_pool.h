@@ -35,6 +35,7 @@ struct Backlog {
 
   // Guarded by that worker's mutex.
   size_t depth = 0;
+  uint64_t served = 0;     // since it was added
   bool scheduled = false;  // in the run list, or being served
 };
 
@@ -78,7 +79,7 @@ class WorkerPool {
     CondVar work;
     CondVar idle;
     std::deque<std::shared_ptr<Backlog>> run_list ABSL_GUARDED_BY(mutex);
-    uint64_t enqueued ABSL_GUARDED_BY(mutex) = 0;
+    std::shared_ptr<Backlog> serving ABSL_GUARDED_BY(mutex);
     uint64_t processed ABSL_GUARDED_BY(mutex) = 0;
     bool stopping ABSL_GUARDED_BY(mutex) = false;
     std::thread thread;

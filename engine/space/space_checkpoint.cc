@@ -104,7 +104,7 @@ void SpaceState::CommitCheckpoint(const schema::Head& head) {
     ENGRAM_CHECK(head_.checkpoint_lsn <= indexed_lsn_);
   }
   checkpoints_.fetch_add(1, std::memory_order_relaxed);
-  if (on_progress_) on_progress_();
+  if (observer_.on_progress) observer_.on_progress();
 }
 
 void SpaceState::AbortCheckpoint() {

@@ -96,10 +96,11 @@ size_t SpaceState::Serve(size_t records_max) {
       if (Clock::System().MonotonicMicros() >= deadline) break;
     }
     BuildGraphIfLarge();
+    if (observer_.on_indexed) observer_.on_indexed(batch.size());
     Retire(batch);
   }
   gate_.Release(batch.size(), bytes);
-  if (on_progress_) on_progress_();
+  if (observer_.on_progress) observer_.on_progress();
   return batch.size();
 }
 

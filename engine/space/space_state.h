@@ -101,10 +101,16 @@ class SpaceState final : public ingest::BacklogOwner {
   // BacklogOwner: indexes waiting records.
   size_t Serve(size_t records_max) override;
 
-  // Called after every batch and every checkpoint. Set before any is served.
-  void set_on_progress(std::function<void()> on_progress) {
-    on_progress_ = std::move(on_progress);
-  }
+  struct Observer {
+    // This many records are indexed; called just before they count as such
+    // here.
+    std::function<void(size_t records)> on_indexed;
+    // A batch was indexed, or a checkpoint saved.
+    std::function<void()> on_progress;
+  };
+
+  // Set before anything is published.
+  void set_observer(Observer observer) { observer_ = std::move(observer); }
 
   // --- Reading (space_search.cc)
 
@@ -219,7 +225,7 @@ class SpaceState final : public ingest::BacklogOwner {
   const schema::SpaceDescription description_;
   const Lsn created_lsn_;
   const SpaceLimits limits_;
-  std::function<void()> on_progress_;
+  Observer observer_;
 
   // Synchronise themselves.
   ingest::AdmissionGate gate_;

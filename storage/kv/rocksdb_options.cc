@@ -54,7 +54,10 @@ absl::Status ToStatus(const rocksdb::Status& status) {
   if (status.IsCorruption()) return absl::DataLossError(message);
   if (status.IsNotFound()) return absl::NotFoundError(message);
   if (status.IsNoSpace()) return absl::ResourceExhaustedError(message);
-  if (status.IsIOError() && absl::StrContains(message, "lock")) {
+  // Not just "lock", which may stand in the path that the message names.
+  if (status.IsIOError() &&
+      (absl::StrContains(message, "While lock file") ||
+       absl::StrContains(message, "lock hold by current process"))) {
     return absl::UnavailableError(message);
   }
   return absl::InternalError(message);

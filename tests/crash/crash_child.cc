@@ -66,8 +66,9 @@ void WriteForEver(Db* db, const LedgerWriter& ledger, uint32_t thread,
     entry.thread = thread;
     entry.space = random() % kLedgerSpaces;
     entry.number = random() % kLedgerIdsPerThread;
-    // Rises from run to run too: the seed does.
-    entry.version = uint64_t{seed} << 32 | sequence;
+    // Rises from run to run too: the seed does. No two threads have the same.
+    entry.version =
+        uint64_t{seed} << 32 | (sequence * kLedgerThreads + thread);
     entry.remove = random() % 5 == 0;
     ledger.Write(entry);
     const std::string id = LedgerId(entry);

@@ -26,35 +26,41 @@ struct Row {
 };
 
 const std::vector<Row>& IncludeTable() {
-  static const auto* const table = std::make_unique<std::vector<Row>>(
-      std::vector<Row>{
-          {"storage/base/", {"storage/base/", "absl/"}},
-          {"schema/", {"schema/", "storage/base/", "flatbuffers/", "absl/"}},
-          {"storage/io/", {"storage/io/", "storage/base/", "schema/", "absl/"}},
-          {"storage/wal/",
-           {"storage/wal/", "storage/io/", "storage/base/", "schema/",
-            "absl/"}},
-          {"storage/kv/",
-           {"storage/kv/", "storage/base/", "schema/", "rocksdb/", "absl/"}},
-          {"engine/include/", {"engram/", "absl/"}},
-          {"engine/simd/", {"engine/simd/", "storage/base/", "absl/"}},
-          {"engine/index/",
-           {"engine/index/", "engine/simd/", "storage/base/", "schema/",
-            "absl/"}},
-          {"engine/ingest/", {"engine/ingest/", "storage/base/", "absl/"}},
-          {"engine/space/",
-           {"engine/space/", "engine/index/", "engine/simd/", "storage/",
-            "schema/", "engram/", "absl/"}},
-          {"engine/db/",
-           {"engine/db/", "engine/space/", "engine/ingest/", "storage/",
-            "schema/", "engram/", "absl/"}},
-          {"tools/", {"tools/", "engram/", "nlohmann/", "CLI/", "absl/"}},
-          // Readers of foreign files: no engine, but the leaf's file handling.
-          {"tools/vectors/", {"tools/vectors/", "storage/base/", "absl/"}},
-          {"tools/ctl/",
-           {"tools/", "engram/", "storage/", "schema/", "nlohmann/", "CLI/",
-            "absl/"}},
-      }).release();
+  static const auto* const table =
+      std::make_unique<std::vector<Row>>(
+          std::vector<Row>{
+              {"storage/base/", {"storage/base/", "absl/"}},
+              {"schema/",
+               {"schema/", "storage/base/", "flatbuffers/", "absl/"}},
+              {"storage/io/",
+               {"storage/io/", "storage/base/", "schema/", "absl/"}},
+              {"storage/wal/",
+               {"storage/wal/", "storage/io/", "storage/base/", "schema/",
+                "absl/"}},
+              {"storage/kv/",
+               {"storage/kv/", "storage/base/", "schema/", "rocksdb/",
+                "absl/"}},
+              {"engine/include/", {"engram/", "absl/"}},
+              {"engine/simd/", {"engine/simd/", "storage/base/", "absl/"}},
+              {"engine/index/",
+               {"engine/index/", "engine/simd/", "storage/base/", "schema/",
+                "absl/"}},
+              {"engine/ingest/", {"engine/ingest/", "storage/base/", "absl/"}},
+              {"engine/space/",
+               {"engine/space/", "engine/index/", "engine/simd/",
+                "engine/ingest/", "storage/", "schema/", "engram/", "absl/"}},
+              {"engine/db/",
+               {"engine/db/", "engine/space/", "engine/ingest/", "storage/",
+                "schema/", "engram/", "absl/"}},
+              {"tools/", {"tools/", "engram/", "nlohmann/", "CLI/", "absl/"}},
+              // Readers of foreign files: no engine, but the leaf's file
+              // handling.
+              {"tools/vectors/", {"tools/vectors/", "storage/base/", "absl/"}},
+              {"tools/ctl/",
+               {"tools/", "engram/", "storage/", "schema/", "nlohmann/", "CLI/",
+                "absl/"}},
+          })
+          .release();
   return *table;
 }
 
@@ -71,9 +77,11 @@ const Owner kOwners[] = {
     {"schema/flatbuffer_access.h", "schema/"},
 };
 
-const char* const kTopLevel[] = {
-    "CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md", "docs",
-    "engine",         "schema",            "storage", "tests",     "tools"};
+const char* const kTopLevel[] = {"CMakeLists.txt", "CMakePresets.json",
+                                 "LICENSE",        "README.md",
+                                 "docs",           "engine",
+                                 "schema",         "storage",
+                                 "tests",          "tools"};
 
 bool IsTest(const SourceFile& file) {
   return absl::StartsWith(file.path, "tests/");
@@ -90,8 +98,7 @@ struct Include {
 };
 
 std::vector<Include> IncludesOf(const SourceFile& file) {
-  static const std::regex pattern(
-      R"(^\s*#\s*include\s*(["<])([^">]+)[">].*)");
+  static const std::regex pattern(R"(^\s*#\s*include\s*(["<])([^">]+)[">].*)");
   std::vector<Include> includes;
   size_t number = 0;
   for (const auto line : absl::StrSplit(file.text, '\n')) {
@@ -130,9 +137,9 @@ bool IsOwnedNew(const std::string& code, size_t at) {
 }
 
 size_t LineOf(const std::string& text, size_t at) {
-  return 1 + static_cast<size_t>(std::count(
-                 text.begin(), text.begin() + static_cast<ptrdiff_t>(at),
-                 '\n'));
+  return 1 +
+         static_cast<size_t>(std::count(
+             text.begin(), text.begin() + static_cast<ptrdiff_t>(at), '\n'));
 }
 
 }  // namespace
@@ -148,8 +155,7 @@ std::string CodeOnly(const std::string& text) {
         c == '"' && i > 0 && text[i - 1] == 'R' && state == State::kCode;
     if (raw) {
       const size_t open = text.find('(', i);
-      const std::string closing =
-          ")" + text.substr(i + 1, open - i - 1) + "\"";
+      const std::string closing = ")" + text.substr(i + 1, open - i - 1) + "\"";
       const size_t end = std::min(text.find(closing, open), text.size() - 1);
       for (++i; i < end; ++i) {
         if (code[i] != '\n') code[i] = ' ';
@@ -163,8 +169,8 @@ std::string CodeOnly(const std::string& text) {
         if (c == '/' && next == '*') state = State::kBlock;
         if (c == '"') state = State::kString;
         // Between digits it separates thousands.
-        if (c == '\'' &&
-            (i == 0 || !std::isxdigit(static_cast<unsigned char>(text[i - 1])))) {
+        if (c == '\'' && (i == 0 || !std::isxdigit(static_cast<unsigned char>(
+                                        text[i - 1])))) {
           state = State::kCharacter;
         }
         if (state == State::kLine || state == State::kBlock) code[i] = ' ';
@@ -203,8 +209,8 @@ Findings CheckIncludes(const SourceFile& file) {
     for (const Owner& owner : kOwners) {
       if (absl::StartsWith(include.path, owner.include) &&
           !absl::StartsWith(file.path, owner.place) && !IsTest(file)) {
-        findings.push_back(At(file, include.line,
-                              include.path + " is for " + owner.place));
+        findings.push_back(
+            At(file, include.line, include.path + " is for " + owner.place));
       }
     }
     if (!include.quoted || IsTest(file)) continue;
@@ -229,13 +235,13 @@ Findings CheckLengths(const SourceFile& file) {
        absl::StrSplit(absl::StripSuffix(file.text, "\n"), '\n')) {
     ++number;
     // Bytes that continue a UTF-8 character do not count.
-    const auto characters = static_cast<size_t>(
-        std::count_if(line.begin(), line.end(),
-                      [](char c) { return (c & 0xc0) != 0x80; }));
-    if (characters > kLineCharactersMax && !absl::StartsWith(line, "#include") &&
+    const auto characters = static_cast<size_t>(std::count_if(
+        line.begin(), line.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+    if (characters > kLineCharactersMax &&
+        !absl::StartsWith(line, "#include") &&
         !absl::StrContains(line, "://")) {
-      findings.push_back(At(file, number,
-                            absl::StrCat("has ", characters, " characters")));
+      findings.push_back(
+          At(file, number, absl::StrCat("has ", characters, " characters")));
     }
   }
   if (number > kFileLinesMax) {
@@ -248,7 +254,11 @@ Findings CheckLengths(const SourceFile& file) {
 Findings CheckWords(const SourceFile& file) {
   // In two pieces, so that this file passes.
   static const std::regex notes(
-      "\\b(TO" "DO|FIX" "ME|XX" "X|HA" "CK)\\b");
+      "\\b(TO"
+      "DO|FIX"
+      "ME|XX"
+      "X|HA"
+      "CK)\\b");
   static const std::regex words(
       R"(\busing\s+namespace\b|\bthrow\b|\bdelete\b\s*(\[\s*\])?\s*[\w(*:])");
   static const std::regex allocation(R"(\bnew\b)");
@@ -288,8 +298,8 @@ Findings CheckGuard(const SourceFile& file) {
             : '_';
   }
   guard = "ENGRAM_" + guard + "_";
-  if (absl::StrContains(file.text, "#ifndef " + guard + "\n#define " + guard +
-                                       "\n") &&
+  if (absl::StrContains(file.text,
+                        "#ifndef " + guard + "\n#define " + guard + "\n") &&
       absl::EndsWith(file.text, "#endif  // " + guard + "\n")) {
     return {};
   }

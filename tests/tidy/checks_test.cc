@@ -54,8 +54,8 @@ TEST(CheckIncludesTest, RefusesLibrariesOutsideTheirPlace) {
   EXPECT_EQ(IncludeFindings("storage/io/pwrite_queue.cc", "<liburing.h>"), 1u);
   EXPECT_EQ(IncludeFindings("storage/kv/a.cc", "\"rocksdb/db.h\""), 0u);
   EXPECT_EQ(IncludeFindings("engine/db/a.cc", "<rocksdb/db.h>"), 1u);
-  EXPECT_EQ(
-      IncludeFindings("engine/db/a.cc", "\"schema/flatbuffer_access.h\""), 1u);
+  EXPECT_EQ(IncludeFindings("engine/db/a.cc", "\"schema/flatbuffer_access.h\""),
+            1u);
 }
 
 TEST(CheckLengthsTest, CountsLinesAndCharacters) {
@@ -110,9 +110,8 @@ TEST(CheckGuardTest, WantsThePathsName) {
   };
   EXPECT_TRUE(
       CheckGuard({"schema/a_b.h", header("ENGRAM_SCHEMA_A_B_H_")}).empty());
-  EXPECT_TRUE(
-      CheckGuard({"engine/include/engram/db.h", header("ENGRAM_DB_H_")})
-          .empty());
+  EXPECT_TRUE(CheckGuard({"engine/include/engram/db.h", header("ENGRAM_DB_H_")})
+                  .empty());
   EXPECT_EQ(CheckGuard({"schema/b.h", header("ENGRAM_SCHEMA_A_H_")}).size(),
             1u);
   EXPECT_EQ(CheckGuard({"schema/b.h", "#pragma once\n"}).size(), 1u);
@@ -138,9 +137,11 @@ TEST(CheckNoDeadFilesTest, FindsSourcesAndHeadersThatNothingUses) {
 }
 
 TEST(CheckTopLevelTest, WantsExactlyTheCard) {
-  std::vector<std::string> names = {
-      "CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md", "docs",
-      "engine",         "schema",            "storage", "tests",     "tools"};
+  std::vector<std::string> names = {"CMakeLists.txt", "CMakePresets.json",
+                                    "LICENSE",        "README.md",
+                                    "docs",           "engine",
+                                    "schema",         "storage",
+                                    "tests",          "tools"};
   EXPECT_EQ(CheckTopLevel(names), Findings());
   names.push_back("scripts");
   EXPECT_EQ(CheckTopLevel(names).size(), 1u);

@@ -8,6 +8,10 @@
 add_library(engram_settings INTERFACE)
 target_compile_options(engram_settings INTERFACE
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wimplicit-fallthrough -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 warns of std::string's own memcpy (its bug 105651).
+  target_compile_options(engram_settings INTERFACE -Wno-restrict)
+endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   target_compile_options(engram_settings INTERFACE
     -Wthread-safety -Werror=thread-safety)

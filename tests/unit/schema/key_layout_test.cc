@@ -10,9 +10,9 @@
 namespace engram::schema {
 namespace {
 
-constexpr uint64_t kNumbers[] = {0,     1,     0xff,       0x100,
-                                 65535, 65536, 0xffffffff, uint64_t{1} << 40,
-                                 ~uint64_t{0}};
+constexpr uint64_t kNumbers[] = {
+    0,           1, 0xff, 0x100, 65535, 65536, 0xffffffff, uint64_t{1} << 40,
+    ~uint64_t{0}};
 
 TEST(KeyLayoutTest, NumbersSortAsNumbers) {
   for (const uint64_t a : kNumbers) {

@@ -55,8 +55,7 @@ TEST(LinkPartCodecTest, RoundTripsAndSortsNeighbors) {
   EXPECT_EQ((*nodes)[1].layers, Layers{});
   EXPECT_EQ((*nodes)[2].layers, Layers{{}});
   EXPECT_TRUE((*nodes)[3].removed);
-  EXPECT_EQ((*nodes)[3].layers,
-            (Layers{{0, 7, 16, 104, 128, 129, 500, 998}}));
+  EXPECT_EQ((*nodes)[3].layers, (Layers{{0, 7, 16, 104, 128, 129, 500, 998}}));
 }
 
 TEST(LinkPartCodecTest, RoundTripsTheHighestLayer) {
@@ -115,24 +114,24 @@ TEST(LinkPartCodecTest, AcceptsBytesAtEachLimit) {
 
 TEST(LinkPartCodecTest, RefusesBytesBeyondEachLimit) {
   for (const std::vector<uint8_t>& nodes : std::vector<std::vector<uint8_t>>{
-           {},                              // no node
-           {0},                             // no flags
-           {0, 0},                          // no degree
-           {0, 0, 1},                       // no neighbor
-           {0, 0, 0, 0},                    // a byte too many
-           {1, 0, 0},                       // the first delta is not 0
-           {0, 0, 1, 0xe8, 0x07},           // neighbor 1,000 of 1,000
-           {0, 0, 1, 10},                   // its own neighbor
-           {0, 0, 2, 1, 0},                 // the same neighbor twice
-           {0, 0, 9, 1, 1, 1, 1, 1, 1, 1, 1, 1},  // 2 M + 1 links
-           {0, 1, 0, 5, 1, 1, 1, 1, 1},     // M + 1 links on layer 1
-           {0, 1, 0},                       // layer 1 is missing
-           {0, 0, 0x80},                    // varint without end
-           {0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0},     // six bytes
-           {0, 0, 0xff, 0xff, 0xff, 0xff, 0x1f},        // more than 32 bits
-           {0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0x0f},     // neighbor 2^32 - 1
+           {},                                       // no node
+           {0},                                      // no flags
+           {0, 0},                                   // no degree
+           {0, 0, 1},                                // no neighbor
+           {0, 0, 0, 0},                             // a byte too many
+           {1, 0, 0},                                // the first delta is not 0
+           {0, 0, 1, 0xe8, 0x07},                    // neighbor 1,000 of 1,000
+           {0, 0, 1, 10},                            // its own neighbor
+           {0, 0, 2, 1, 0},                          // the same neighbor twice
+           {0, 0, 9, 1, 1, 1, 1, 1, 1, 1, 1, 1},     // 2 M + 1 links
+           {0, 1, 0, 5, 1, 1, 1, 1, 1},              // M + 1 links on layer 1
+           {0, 1, 0},                                // layer 1 is missing
+           {0, 0, 0x80},                             // varint without end
+           {0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0},  // six bytes
+           {0, 0, 0xff, 0xff, 0xff, 0xff, 0x1f},     // more than 32 bits
+           {0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0x0f},  // neighbor 2^32 - 1
            {0, 0, 2, 1, 0xff, 0xff, 0xff, 0xff, 0x0f},  // 2^32: no wrapping
-           {0, 0x1f, 0}}) {                 // 32 layers, one of them there
+           {0, 0x1f, 0}}) {  // 32 layers, one of them there
     EXPECT_TRUE(absl::IsDataLoss(DecodeBytes(nodes)));
   }
 }

@@ -14,9 +14,8 @@ namespace {
 constexpr uint64_t kSpace = 9;
 
 TEST(RecordCodecTest, RoundTrips) {
-  for (const std::string& payload :
-       {std::string(), std::string("a\0b", 3),
-        std::string(kPayloadBytesMax, 'p')}) {
+  for (const std::string& payload : {std::string(), std::string("a\0b", 3),
+                                     std::string(kPayloadBytesMax, 'p')}) {
     const auto record = DecodeRecordValue(
         kSpace, EncodeRecordValue(kSpace, 77, 12, -5, payload));
     ASSERT_TRUE(record.ok()) << record.status();
@@ -55,9 +54,8 @@ std::string FlatRecord(Lsn lsn, Lsn envelope_lsn, size_t payload_bytes) {
 
 TEST(RecordCodecTest, RefusesImpossibleFieldsUnderARightChecksum) {
   EXPECT_TRUE(DecodeRecordValue(kSpace, FlatRecord(5, 5, 1)).ok());
-  for (const std::string& value :
-       {FlatRecord(5, 6, 1), FlatRecord(0, 0, 1),
-        FlatRecord(5, 5, kPayloadBytesMax + 1)}) {
+  for (const std::string& value : {FlatRecord(5, 6, 1), FlatRecord(0, 0, 1),
+                                   FlatRecord(5, 5, kPayloadBytesMax + 1)}) {
     EXPECT_TRUE(absl::IsDataLoss(DecodeRecordValue(kSpace, value).status()));
   }
 }

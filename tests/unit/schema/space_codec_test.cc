@@ -163,9 +163,9 @@ TEST(CatalogEntryTest, RefusesAnEnvelopeThatHoldsAnotherSpace) {
       builder, 6, builder.CreateString("x"), 4, 0, 16, 100, 1);
   builder.Finish(fb::CreateCatalogEntry(builder, space, 1));
   EXPECT_TRUE(absl::IsDataLoss(
-      DecodeCatalogEntry(5, WrapValue({ValueKind::kCatalogEntry, 5, 0},
-                                      builder.GetBufferPointer(),
-                                      builder.GetSize()))
+      DecodeCatalogEntry(
+          5, WrapValue({ValueKind::kCatalogEntry, 5, 0},
+                       builder.GetBufferPointer(), builder.GetSize()))
           .status()));
 }
 
@@ -173,9 +173,9 @@ TEST(CatalogEntryTest, RefusesAnEntryWithoutDescription) {
   flatbuffers::FlatBufferBuilder builder;
   builder.Finish(fb::CreateCatalogEntry(builder, 0, 1));
   EXPECT_TRUE(absl::IsDataLoss(
-      DecodeCatalogEntry(5, WrapValue({ValueKind::kCatalogEntry, 5, 0},
-                                      builder.GetBufferPointer(),
-                                      builder.GetSize()))
+      DecodeCatalogEntry(
+          5, WrapValue({ValueKind::kCatalogEntry, 5, 0},
+                       builder.GetBufferPointer(), builder.GetSize()))
           .status()));
 }
 
@@ -206,9 +206,8 @@ TEST(CatalogTest, RoundTrips) {
 
 TEST(CatalogTest, RefusesEveryDamage) {
   testing::ExpectEveryDamageRefused(
-      EncodeCatalog({30, 20, 8, 65}), [](const std::string& value) {
-        return DecodeCatalog(value).status();
-      });
+      EncodeCatalog({30, 20, 8, 65}),
+      [](const std::string& value) { return DecodeCatalog(value).status(); });
 }
 
 TEST(CatalogTest, RefusesImpossibleFieldsUnderARightChecksum) {

@@ -157,9 +157,9 @@ TEST(WalCodecTest, EachTypeOfRecordRoundTrips) {
           EXPECT_EQ(record.id, "agent/1");
           EXPECT_EQ(record.payload, "payload");
           EXPECT_EQ(record.timestamp_us, -9);
-          EXPECT_EQ(std::vector<float>(record.vector.begin(),
-                                       record.vector.end()),
-                    (std::vector<float>{1.5f, -2.0f, 3.25f}));
+          EXPECT_EQ(
+              std::vector<float>(record.vector.begin(), record.vector.end()),
+              (std::vector<float>{1.5f, -2.0f, 3.25f}));
         }
         if (record.type == RecordType::kRemove) {
           EXPECT_EQ(record.id, "agent/1");
@@ -177,9 +177,8 @@ TEST(WalCodecTest, EachTypeOfRecordRoundTrips) {
 }
 
 TEST(WalCodecTest, MarkersRoundTripWithTheLsnBeforeThem) {
-  for (const RecordDraft& draft :
-       {Draft(RecordType::kIdleMarker), Draft(RecordType::kCleanClose),
-        Seal()}) {
+  for (const RecordDraft& draft : {Draft(RecordType::kIdleMarker),
+                                   Draft(RecordType::kCleanClose), Seal()}) {
     int visited = 0;
     const absl::Status status =
         Read(Build({draft}).bytes, kEpoch, [&](const RecordView& record) {
@@ -236,9 +235,9 @@ TEST(WalCodecTest, EmptyFieldsAreRefused) {
 }
 
 TEST(WalCodecTest, ComponentsThatAreNoNumbersAreRefused) {
-  for (const float value : {std::nanf(""), -std::nanf(""),
-                            std::numeric_limits<float>::infinity(),
-                            -std::numeric_limits<float>::infinity()}) {
+  for (const float value :
+       {std::nanf(""), -std::nanf(""), std::numeric_limits<float>::infinity(),
+        -std::numeric_limits<float>::infinity()}) {
     const float vector[] = {1, value, 2};
     RecordDraft draft = Observe();
     draft.vector = vector;
@@ -263,8 +262,7 @@ TEST(WalCodecTest, EverySingleBitFlipOfAGroupIsRefused) {
 }
 
 TEST(WalCodecTest, AGroupOfAnotherEpochIsNotSeen) {
-  EXPECT_TRUE(absl::IsDataLoss(
-      Read(Build({Observe()}).bytes, kEpoch + 1)));
+  EXPECT_TRUE(absl::IsDataLoss(Read(Build({Observe()}).bytes, kEpoch + 1)));
 }
 
 TEST(WalCodecTest, AGroupThatIsLongerThanItsRoomIsNotSeen) {
@@ -276,8 +274,7 @@ TEST(WalCodecTest, AGroupThatIsLongerThanItsRoomIsNotSeen) {
   EXPECT_TRUE(DecodeGroupHeader(group.bytes.data(), kEpoch, group.bytes.size(),
                                 &header));
   for (size_t room = 0; room < group.bytes.size(); room += 512) {
-    EXPECT_FALSE(
-        DecodeGroupHeader(group.bytes.data(), kEpoch, room, &header));
+    EXPECT_FALSE(DecodeGroupHeader(group.bytes.data(), kEpoch, room, &header));
   }
 }
 
@@ -289,8 +286,8 @@ void ExpectRefused(const std::vector<RecordDraft>& drafts,
   change(&group);
   FixChecksums(&group);
   int visited = 0;
-  EXPECT_TRUE(absl::IsDataLoss(Read(
-      group.bytes, kEpoch, [&visited](const RecordView&) { ++visited; })));
+  EXPECT_TRUE(absl::IsDataLoss(
+      Read(group.bytes, kEpoch, [&visited](const RecordView&) { ++visited; })));
   EXPECT_EQ(visited, 0);
 }
 
@@ -355,9 +352,8 @@ TEST(WalCodecTest, LyingRecordsAreRefusedUnderRightChecksums) {
 }
 
 TEST(WalCodecTest, AMarkerAloneInItsGroup) {
-  for (const RecordDraft& marker :
-       {Draft(RecordType::kIdleMarker), Draft(RecordType::kCleanClose),
-        Seal()}) {
+  for (const RecordDraft& marker : {Draft(RecordType::kIdleMarker),
+                                    Draft(RecordType::kCleanClose), Seal()}) {
     EXPECT_TRUE(absl::IsDataLoss(Read(Build({marker, Observe()}).bytes)));
     EXPECT_TRUE(absl::IsDataLoss(Read(Build({Observe(), marker}).bytes)));
   }
@@ -389,8 +385,7 @@ std::string Block(const SegmentHeader& header) {
   return block;
 }
 
-absl::Status ReadHeaderWith(
-    const std::function<void(SegmentHeader*)>& change) {
+absl::Status ReadHeaderWith(const std::function<void(SegmentHeader*)>& change) {
   SegmentHeader header = Header();
   change(&header);
   return DecodeSegmentHeader(Block(header).data()).status();
@@ -456,8 +451,8 @@ TEST(SegmentHeaderTest, ANewerVersionIsUnimplemented) {
   EXPECT_TRUE(absl::IsUnimplemented(
       DecodeSegmentHeader(BlockOfVersion(kWalFormatVersion + 1).data())
           .status()));
-  EXPECT_TRUE(absl::IsDataLoss(
-      DecodeSegmentHeader(BlockOfVersion(0).data()).status()));
+  EXPECT_TRUE(
+      absl::IsDataLoss(DecodeSegmentHeader(BlockOfVersion(0).data()).status()));
 }
 
 }  // namespace

@@ -13,9 +13,9 @@ TEST(AlignedBufferTest, IsAlignedAndWritableAtEachSize) {
   for (const size_t bytes : {1, 100, 4095, 4096, 4097, 1 << 20}) {
     AlignedBuffer buffer(bytes);
     EXPECT_EQ(buffer.size(), bytes);
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer.data()) %
-                  AlignedBuffer::kAlignment,
-              0u);
+    EXPECT_EQ(
+        reinterpret_cast<uintptr_t>(buffer.data()) % AlignedBuffer::kAlignment,
+        0u);
     std::memset(buffer.data(), 1, buffer.size());
   }
 }

@@ -34,9 +34,9 @@ TEST_P(Crc32cTest, MatchesTheVectorsOfTheStandard) {
   EXPECT_EQ(Crc(std::string(rising.rbegin(), rising.rend())), 0x113fdb5cu);
   EXPECT_EQ(Crc("123456789"), 0xe3069283u);
   const unsigned char read_command[48] = {
-      0x01, 0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0,    0, 0, 0, 0,    0,
-      0x14, 0,    0, 0, 0, 0, 4, 0, 0, 0, 0,    0x14, 0, 0, 0, 0x18,
-      0x28, 0,    0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0,    0, 0,    0};
+      0x01, 0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,    0, 0, 0, 0,
+      0x14, 0,    0, 0, 0, 0, 4, 0, 0, 0, 0, 0x14, 0, 0, 0, 0x18,
+      0x28, 0,    0, 0, 0, 0, 0, 0, 2, 0, 0, 0,    0, 0, 0, 0};
   EXPECT_EQ(GetParam()(0, read_command, sizeof(read_command)), 0xd9963a56u);
 }
 

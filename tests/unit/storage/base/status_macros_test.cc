@@ -37,7 +37,9 @@ TEST(StatusMacrosTest, ReturnIfErrorReturnsTheError) {
   EXPECT_FALSE(went_on);
 }
 
-TEST(StatusMacrosTest, AssignOrReturnMovesTheValue) { EXPECT_EQ(*Add(2, 3), 5); }
+TEST(StatusMacrosTest, AssignOrReturnMovesTheValue) {
+  EXPECT_EQ(*Add(2, 3), 5);
+}
 
 TEST(StatusMacrosTest, AssignOrReturnReturnsTheFirstError) {
   EXPECT_EQ(Add(-1, 3).status(), absl::OutOfRangeError("negative"));

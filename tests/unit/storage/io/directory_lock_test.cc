@@ -79,8 +79,8 @@ TEST(DirectoryLockTest, ExcludesOtherProcessesUntilTheyEnd) {
   const testing::TemporaryDirectory directory;
   LockingProcess other(directory.path());
   ASSERT_TRUE(other.locked());
-  EXPECT_TRUE(absl::IsUnavailable(
-      DirectoryLock::Acquire(directory.path()).status()));
+  EXPECT_TRUE(
+      absl::IsUnavailable(DirectoryLock::Acquire(directory.path()).status()));
   other.End();
   EXPECT_TRUE(DirectoryLock::Acquire(directory.path()).ok());
 }

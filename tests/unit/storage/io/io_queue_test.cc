@@ -46,8 +46,7 @@ class BrokenFile final : public File {
 };
 
 // (io_uring or pwrite, direct or buffered)
-class IoQueueTest
-    : public ::testing::TestWithParam<std::tuple<bool, bool>> {
+class IoQueueTest : public ::testing::TestWithParam<std::tuple<bool, bool>> {
  protected:
   void SetUp() override {
     const auto [uring, direct] = GetParam();
@@ -145,8 +144,7 @@ TEST_P(IoQueueTest, GoesOnAfterAFailure) {
   ASSERT_TRUE(queue_->Submit({file->get(), 0, data, 2}).ok());
   for (int i = 0; i < 2; ++i) {
     const WriteCompletion completion = queue_->WaitOne();
-    EXPECT_EQ(completion.status.ok(), completion.tag == 2)
-        << completion.status;
+    EXPECT_EQ(completion.status.ok(), completion.tag == 2) << completion.status;
   }
 }
 

@@ -38,8 +38,7 @@ class PosixDirectoryTest : public ::testing::TestWithParam<bool> {
   }
 
   absl::Status OpenStatus(const std::string& name) {
-    const absl::Status read =
-        directory_->Open(name, OpenMode::kRead).status();
+    const absl::Status read = directory_->Open(name, OpenMode::kRead).status();
     EXPECT_EQ(directory_->Open(name, OpenMode::kWrite).status().code(),
               read.code());
     return read;
@@ -121,9 +120,8 @@ TEST_P(PosixDirectoryTest, RefusesSymbolicLinks) {
 
 TEST_P(PosixDirectoryTest, RefusesHardLinksAndLeavesThemAsTheyAre) {
   WritePlainFile("target", "text");
-  ASSERT_EQ(::link(root_.PathOf("target").c_str(),
-                   root_.PathOf("link").c_str()),
-            0);
+  ASSERT_EQ(
+      ::link(root_.PathOf("target").c_str(), root_.PathOf("link").c_str()), 0);
   EXPECT_TRUE(absl::IsFailedPrecondition(OpenStatus("link")));
   EXPECT_TRUE(absl::IsFailedPrecondition(
       directory_->CreateZeroed("link", kBlock).status()));

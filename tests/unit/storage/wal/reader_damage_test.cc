@@ -118,8 +118,7 @@ TEST_F(ReaderDamageTest, DamageBelowTheLowWaterMarkIsAWarning) {
   const PlacedGroup& group = groups_[1][3];
   RecoveryOptions options;
   options.low_water_lsn = group.header.first_lsn;
-  const auto recovered =
-      RecoverWithFlip(1, (group.offset + 100) * 8, options);
+  const auto recovered = RecoverWithFlip(1, (group.offset + 100) * 8, options);
   ASSERT_TRUE(recovered.ok()) << recovered.status();
   EXPECT_EQ(recovered->log.warnings.size(), 1u);
   EXPECT_EQ(recovered->records.size(), written_.size() - 1);
@@ -166,6 +165,25 @@ TEST_F(ReaderDamageTest, KnownDurableRecordsAreGuardedWithoutAnyMarker) {
   EXPECT_TRUE(NamesLsn(status, last->header.first_lsn)) << status;
 }
 
+// An intact group of the same epoch and the same LSNs that is not the one that
+// was written, as after a write that went to the wrong place.
+TEST_F(ReaderDamageTest, AnotherIntactGroupInACompleteSegmentIsDataLoss) {
+  const PlacedGroup& replaced = groups_[0][2];
+  Group other(replaced.header.record_bytes);
+  std::string payload = written_[replaced.header.first_lsn - 1].payload;
+  payload[0] = '?';
+  other.Add(DraftOf(payload), replaced.header.first_lsn);
+  other.Seal(replaced.header.epoch, replaced.header.sequence,
+             replaced.header.durable_lsn);
+  ASSERT_EQ(other.bytes().size(), replaced.bytes);
+  std::string bytes = segments_[0];
+  bytes.replace(replaced.offset, replaced.bytes, other.bytes().data(),
+                replaced.bytes);
+  directory_.SetContents(SegmentFileName(1), bytes);
+  const absl::Status status = RecoverAll(&directory_).status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+}
+
 // --- Markers -----------------------------------------------------------------
 
 TEST(ReaderMarkerTest, ADamagedMarkerIsOnlyAWarning) {
@@ -185,8 +203,8 @@ TEST(ReaderMarkerTest, ADamagedMarkerIsOnlyAWarning) {
   for (const size_t marker : {1, 3, 5}) {
     ASSERT_TRUE(groups[marker].marker);
     for (const size_t byte : {0, 20, 59, 70, 4000}) {
-      directory.SetContents(
-          name, FlipBit(bytes, (groups[marker].offset + byte) * 8));
+      directory.SetContents(name,
+                            FlipBit(bytes, (groups[marker].offset + byte) * 8));
       const auto recovered = RecoverAll(&directory);
       ASSERT_TRUE(recovered.ok()) << recovered.status();
       EXPECT_EQ(recovered->records.size(), 3u);

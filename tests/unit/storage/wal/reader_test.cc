@@ -101,8 +101,7 @@ TEST_F(ReaderTest, ASegmentOfAnotherDatabaseIsRefused) {
 
 TEST_F(ReaderTest, ARenamedSegmentIsDataLoss) {
   Write(1);
-  ASSERT_TRUE(
-      directory_.Rename(SegmentFileName(1), SegmentFileName(2)).ok());
+  ASSERT_TRUE(directory_.Rename(SegmentFileName(1), SegmentFileName(2)).ok());
   EXPECT_TRUE(absl::IsDataLoss(RecoverStatus()));
 }
 

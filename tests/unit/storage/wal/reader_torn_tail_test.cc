@@ -28,14 +28,14 @@ std::string RestBytes(Rest rest, size_t bytes, uint32_t seed) {
   return out;
 }
 
-class TornTailTest
-    : public ::testing::TestWithParam<std::tuple<Rest, size_t>> {};
+class TornTailTest : public ::testing::TestWithParam<std::tuple<Rest, size_t>> {
+};
 
-INSTANTIATE_TEST_SUITE_P(
-    RestsAndSizes, TornTailTest,
-    ::testing::Combine(::testing::Values(Rest::kZeros, Rest::kGarbage,
-                                         Rest::kStale),
-                       ::testing::Values(10, 6000)));
+INSTANTIATE_TEST_SUITE_P(RestsAndSizes, TornTailTest,
+                         ::testing::Combine(::testing::Values(Rest::kZeros,
+                                                              Rest::kGarbage,
+                                                              Rest::kStale),
+                                            ::testing::Values(10, 6000)));
 
 TEST_P(TornTailTest, IsAcceptedAtEachByteOfTheLastGroup) {
   const auto [rest, payload_bytes] = GetParam();
@@ -64,9 +64,8 @@ TEST_P(TornTailTest, IsAcceptedAtEachByteOfTheLastGroup) {
     bytes.replace(last->offset, kept, intact, last->offset, kept);
     bytes.replace(last->offset + kept, last->bytes - kept, tail, kept,
                   last->bytes - kept);
-    const bool complete =
-        bytes.compare(last->offset, last->bytes, intact, last->offset,
-                      last->bytes) == 0;
+    const bool complete = bytes.compare(last->offset, last->bytes, intact,
+                                        last->offset, last->bytes) == 0;
     directory.SetContents(name, std::move(bytes));
     const auto recovered = RecoverAll(&directory);
     ASSERT_TRUE(recovered.ok()) << kept << ": " << recovered.status();
@@ -83,10 +82,10 @@ TEST(TornGroupTest, IsCutAsAWhole) {
     auto log = OpenLog::Open(&directory);
     ASSERT_TRUE(log.ok());
     ASSERT_TRUE((*log)->Append({"a"}).ok());
-    ASSERT_TRUE((*log)
-                    ->Append({"b", std::string(5000, 'c'), "d",
-                              std::string(5000, 'e')})
-                    .ok());
+    ASSERT_TRUE(
+        (*log)
+            ->Append({"b", std::string(5000, 'c'), "d", std::string(5000, 'e')})
+            .ok());
     ASSERT_TRUE((*log)->writer().Close().ok());
   }
   const std::string name = SegmentFileName(1);
@@ -137,16 +136,16 @@ TEST(RecordedCutTest, BytesBehindItAreNeverRead) {
 class DyingDisk {
  public:
   DyingDisk(MemoryDirectory* directory, int writes, uint64_t bytes_kept) {
-    directory->SetFault([writes, bytes_kept, dead = false](
-                            const DiskOperation& operation,
-                            uint64_t* kept) mutable {
-      if (operation.kind == DiskOperation::Kind::kWrite && !dead &&
-          writes-- == 0) {
-        dead = true;
-        *kept = bytes_kept;
-      }
-      return dead ? absl::UnknownError("died") : absl::OkStatus();
-    });
+    directory->SetFault(
+        [writes, bytes_kept, dead = false](const DiskOperation& operation,
+                                           uint64_t* kept) mutable {
+          if (operation.kind == DiskOperation::Kind::kWrite && !dead &&
+              writes-- == 0) {
+            dead = true;
+            *kept = bytes_kept;
+          }
+          return dead ? absl::UnknownError("died") : absl::OkStatus();
+        });
   }
 };
 

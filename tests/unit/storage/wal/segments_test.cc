@@ -26,7 +26,8 @@ schema::SegmentHeader Header(uint64_t number) {
 std::unique_ptr<Segments> OpenSegments(MemoryDirectory* directory,
                                        uint64_t segments_max = 10,
                                        std::vector<uint64_t> live = {}) {
-  auto segments = Segments::Open(directory, {kSegmentBytes, segments_max}, live);
+  auto segments =
+      Segments::Open(directory, {kSegmentBytes, segments_max}, live);
   EXPECT_TRUE(segments.ok()) << segments.status();
   return *std::move(segments);
 }
@@ -144,8 +145,7 @@ TEST(SegmentsTest, ASegmentThatCannotBeRecycledStaysInUse) {
 TEST(SegmentsTest, WaitReadyNamesAFullDiskAndAFullLog) {
   MemoryDirectory full_disk;
   full_disk.SetFault(RefuseToCreate());
-  const absl::Status disk =
-      OpenSegments(&full_disk)->WaitReady(1, 50'000);
+  const absl::Status disk = OpenSegments(&full_disk)->WaitReady(1, 50'000);
   EXPECT_TRUE(absl::IsResourceExhausted(disk)) << disk;
   EXPECT_NE(disk.message().find("no space left"), absl::string_view::npos);
 

@@ -31,17 +31,17 @@ class WriterFaultTest : public ::testing::Test {
 
   // The next operation of this kind on a segment fails, later ones do not.
   void FailOnce(Kind kind, uint64_t bytes_kept = 0) {
-    directory_.SetFault([this, kind, bytes_kept, armed = true](
-                            const DiskOperation& operation,
-                            uint64_t* kept) mutable {
-      if (!IsSegment(operation)) return absl::OkStatus();
-      ++operations_;
-      if (!armed || operation.kind != kind) return absl::OkStatus();
-      armed = false;
-      operations_ = 0;
-      *kept = bytes_kept;
-      return absl::UnknownError("input/output error");
-    });
+    directory_.SetFault(
+        [this, kind, bytes_kept, armed = true](const DiskOperation& operation,
+                                               uint64_t* kept) mutable {
+          if (!IsSegment(operation)) return absl::OkStatus();
+          ++operations_;
+          if (!armed || operation.kind != kind) return absl::OkStatus();
+          armed = false;
+          operations_ = 0;
+          *kept = bytes_kept;
+          return absl::UnknownError("input/output error");
+        });
   }
 
   MemoryDirectory directory_;
@@ -107,8 +107,7 @@ TEST_P(WriterFinalErrorTest, AnIdleMarkerThatFailsFailsTheLog) {
   Open();
   FailOnce(GetParam());
   directory_.SetFault([kind = GetParam(), writes = 0](
-                          const DiskOperation& operation,
-                          uint64_t*) mutable {
+                          const DiskOperation& operation, uint64_t*) mutable {
     if (!IsSegment(operation) || operation.kind != kind) {
       return absl::OkStatus();
     }
@@ -169,8 +168,8 @@ TEST_F(WriterFaultTest, AFullDiskRefusesBeforeAnythingIsLogged) {
   EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
   EXPECT_EQ(acknowledged, 3u);  // the first segment and two spares
   EXPECT_EQ(log_->writer().last_lsn(), acknowledged);
-  EXPECT_TRUE(absl::IsResourceExhausted(
-      log_->Append({payload}, 20'000).status()));
+  EXPECT_TRUE(
+      absl::IsResourceExhausted(log_->Append({payload}, 20'000).status()));
   // What fits in the segment is still taken, and the log is not broken.
   EXPECT_TRUE(log_->Append({"small"}, kNoWait).ok());
   directory_.SetFault(nullptr);
@@ -185,8 +184,7 @@ TEST_F(WriterFaultTest, OpeningOnAFullDiskFails) {
                ? absl::ResourceExhaustedError("no space left")
                : absl::OkStatus();
   });
-  EXPECT_TRUE(
-      absl::IsResourceExhausted(OpenLog::Open(&directory_).status()));
+  EXPECT_TRUE(absl::IsResourceExhausted(OpenLog::Open(&directory_).status()));
 }
 
 }  // namespace

@@ -65,9 +65,9 @@ TEST_P(WriterTest, WhatWasAcknowledgedIsRecoveredInOrder) {
     }
     written = log->sink().records();
     EXPECT_EQ(written.size(), 100u);
-    EXPECT_EQ(log->writer().GetStats().queue_name,
-              std::get<0>(GetParam()) == QueueChoice::kUring ? "io_uring"
-                                                             : "pwrite");
+    EXPECT_EQ(
+        log->writer().GetStats().queue_name,
+        std::get<0>(GetParam()) == QueueChoice::kUring ? "io_uring" : "pwrite");
   }
   const auto recovered = RecoverAll(directory_.get());
   ASSERT_TRUE(recovered.ok()) << recovered.status();
@@ -196,7 +196,8 @@ TEST(WriterMemoryTest, AnAppendLargerThanASegmentIsRefused) {
   const size_t largest = log->writer().record_bytes_max() - overhead;
   const std::string fits(largest / 8 * 8, 'x');
   EXPECT_TRUE(log->Append({fits}).ok());
-  EXPECT_TRUE(absl::IsInvalidArgument(log->Append({fits + "12345678"}).status()));
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(log->Append({fits + "12345678"}).status()));
   EXPECT_EQ(log->writer().last_lsn(), 1u);
   EXPECT_TRUE(log->Append({fits}).ok());
   EXPECT_TRUE(log->writer().Close().ok());
@@ -209,7 +210,8 @@ TEST(WriterMemoryTest, AFullSegmentStillHasRoomForItsMarker) {
   const auto log = OpenOn(&directory);
   const size_t overhead = schema::RecordBytes(DraftOf(""));
   ASSERT_TRUE(
-      log->Append({std::string(
+      log
+          ->Append({std::string(
               (log->writer().record_bytes_max() - overhead) / 8 * 8, 'x')})
           .ok());
   ASSERT_TRUE(log->writer().Close().ok());

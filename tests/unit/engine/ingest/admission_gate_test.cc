@@ -1,0 +1,143 @@
+#include "engine/ingest/admission_gate.h"
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/base/clock.h"
+
+namespace engram::ingest {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int64_t kNoWait = 0;
+constexpr int64_t kLong = 60'000'000;
+
+AdmissionLimits Limits(uint64_t records, uint64_t bytes) {
+  AdmissionLimits limits;
+  limits.records_max = records;
+  limits.bytes_max = bytes;
+  return limits;
+}
+
+TEST(AdmissionGateTest, AdmitsUpToTheLimitOfRecordsAndNoFurther) {
+  AdmissionGate gate("s", Limits(3, 1000));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(gate.Admit(1, 1, kNoWait).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(gate.Admit(1, 1, kNoWait)));
+  EXPECT_EQ(gate.records(), 3u) << "the refused one is not counted";
+  EXPECT_EQ(gate.bytes(), 3u);
+}
+
+TEST(AdmissionGateTest, AdmitsUpToTheLimitOfBytesAndNoFurther) {
+  AdmissionGate gate("s", Limits(1000, 100));
+  EXPECT_TRUE(gate.Admit(1, 60, kNoWait).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(gate.Admit(1, 41, kNoWait)));
+  EXPECT_TRUE(gate.Admit(1, 40, kNoWait).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(gate.Admit(1, 1, kNoWait)));
+  EXPECT_EQ(gate.bytes(), 100u);
+}
+
+TEST(AdmissionGateTest, TheRefusalNamesTheSpaceBothCountsAndBothLimits) {
+  AdmissionGate gate("space \"agent-7\"", Limits(2, 500));
+  ASSERT_TRUE(gate.Admit(2, 321, kNoWait).ok());
+  const std::string message(gate.Admit(1, 1, kNoWait).message());
+  EXPECT_THAT(message, HasSubstr("space \"agent-7\""));
+  EXPECT_THAT(message, HasSubstr("2 records (321 bytes) are waiting"));
+  EXPECT_THAT(message, HasSubstr("allowed are 2 (500 bytes)"));
+}
+
+TEST(AdmissionGateTest, MoreThanTheLimitIsAdmittedWhenNothingElseIsPending) {
+  AdmissionGate gate("s", Limits(2, 100));
+  EXPECT_TRUE(gate.Admit(50, 5000, kNoWait).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(gate.Admit(1, 1, kNoWait)));
+  gate.Release(50, 5000);
+  EXPECT_TRUE(gate.Admit(1, 1, kNoWait).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(gate.Admit(50, 1, kNoWait)));
+  EXPECT_TRUE(absl::IsResourceExhausted(gate.Admit(1, 5000, kNoWait)));
+}
+
+TEST(AdmissionGateTest, ForceKnowsNoLimitButCounts) {
+  AdmissionGate gate("s", Limits(2, 100));
+  gate.Force(10, 1000);
+  gate.Force(10, 1000);
+  EXPECT_EQ(gate.records(), 20u);
+  EXPECT_EQ(gate.bytes(), 2000u);
+  EXPECT_TRUE(absl::IsResourceExhausted(gate.Admit(1, 1, kNoWait)));
+  gate.Release(19, 1950);
+  EXPECT_TRUE(gate.Admit(1, 1, kNoWait).ok());
+}
+
+TEST(AdmissionGateTest, ARefusalComesWhenTheTimeIsUpAndNotBefore) {
+  AdmissionGate gate("s", Limits(1, 100));
+  ASSERT_TRUE(gate.Admit(1, 1, kNoWait).ok());
+  constexpr int64_t kTimeout = 50'000;
+  const int64_t begin = Clock::System().MonotonicMicros();
+  EXPECT_TRUE(absl::IsResourceExhausted(gate.Admit(1, 1, kTimeout)));
+  EXPECT_GE(Clock::System().MonotonicMicros() - begin, kTimeout);
+}
+
+TEST(AdmissionGateTest, WhoWaitsIsAdmittedAsSoonAsThereIsRoom) {
+  AdmissionGate gate("s", Limits(1, 100));
+  ASSERT_TRUE(gate.Admit(1, 1, kNoWait).ok());
+  std::atomic<bool> admitted{false};
+  std::thread waiter([&] {
+    EXPECT_TRUE(gate.Admit(1, 2, kLong).ok());
+    admitted = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_FALSE(admitted);
+  gate.Release(1, 1);
+  waiter.join();
+  EXPECT_EQ(gate.records(), 1u);
+  EXPECT_EQ(gate.bytes(), 2u);
+}
+
+TEST(AdmissionGateTest, OneReleaseWakesEveryoneForWhomThereIsRoom) {
+  constexpr int kWaiters = 8;
+  AdmissionGate gate("s", Limits(kWaiters, 1000));
+  ASSERT_TRUE(gate.Admit(kWaiters, 8, kNoWait).ok());
+  std::vector<std::thread> waiters;
+  for (int i = 0; i < kWaiters; ++i) {
+    waiters.emplace_back([&] { EXPECT_TRUE(gate.Admit(1, 1, kLong).ok()); });
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  gate.Release(kWaiters, 8);
+  for (std::thread& waiter : waiters) waiter.join();
+  EXPECT_EQ(gate.records(), static_cast<uint64_t>(kWaiters));
+}
+
+// What is admitted by many threads never exceeds the limit, and all comes
+// through.
+TEST(AdmissionGateTest, ManyThreadsNeverExceedTheLimit) {
+  AdmissionGate gate("s", Limits(5, 50));
+  std::atomic<int> inside{0};
+  std::atomic<int> exceeded{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 500; ++round) {
+        EXPECT_TRUE(gate.Admit(1, 10, kLong).ok());
+        if (++inside > 5) ++exceeded;
+        --inside;
+        gate.Release(1, 10);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(exceeded, 0);
+  EXPECT_EQ(gate.records(), 0u);
+  EXPECT_EQ(gate.bytes(), 0u);
+}
+
+TEST(AdmissionGateDeathTest, ReleasingMoreThanWasAdmittedIsABug) {
+  AdmissionGate gate("s", Limits(5, 50));
+  ASSERT_TRUE(gate.Admit(1, 10, kNoWait).ok());
+  EXPECT_DEATH(gate.Release(2, 10), "");
+  EXPECT_DEATH(gate.Release(1, 11), "");
+}
+
+}  // namespace
+}  // namespace engram::ingest

@@ -1,0 +1,28 @@
+#include "tools/bench/machine.h"
+
+#include <algorithm>
+#include <fstream>
+#include <thread>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+
+namespace engram::bench {
+
+std::string ProcessorModel() {
+  std::ifstream file("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(file, line)) {
+    if (!absl::StartsWith(line, "model name")) continue;
+    const size_t colon = line.find(':');
+    if (colon == std::string::npos) continue;
+    return std::string(absl::StripAsciiWhitespace(line.substr(colon + 1)));
+  }
+  return "unknown";
+}
+
+unsigned Processors() {
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+}  // namespace engram::bench

@@ -1,0 +1,298 @@
+#include "tools/ctl/verify.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "engram/db.h"
+#include "schema/key_layout.h"
+#include "schema/part_codec.h"
+#include "schema/space_codec.h"
+#include "storage/base/status_macros.h"
+#include "storage/base/unique_fd.h"
+#include "storage/io/directory_lock.h"
+#include "storage/kv/store.h"
+#include "tools/ctl/open_database.h"
+#include "tools/ctl/verify_log.h"
+#include "tools/ctl/verify_report.h"
+#include "tools/ctl/verify_space.h"
+
+namespace engram::ctl {
+namespace {
+
+constexpr size_t kIdentityBytesMax = 4096;
+
+// A space of the catalog that was not dropped.
+struct CatalogSpace {
+  std::string family;
+  std::optional<schema::Head> head;  // missing: no checkpoint yet, or damaged
+};
+
+class Verification {
+ public:
+  Verification(std::string path, VerifyReport* report)
+      : path_(std::move(path)), report_(*report) {}
+
+  absl::Status Run();
+
+ private:
+  std::optional<schema::DatabaseId> ReadDatabaseId();
+  absl::Status ReadCheckpoints();
+  absl::Status ReadCatalog();
+  absl::Status ReadEntry(absl::string_view key, absl::string_view value);
+  absl::Status ReadHead(const schema::CatalogEntry& entry);
+  void CheckFamilies();
+  void CheckEmpty(const std::string& family);
+  void CountSpaces();
+
+  const std::string path_;
+  VerifyReport& report_;
+
+  std::unique_ptr<kv::Store> store_;
+  bool catalog_readable_ = false;
+  schema::Catalog catalog_;
+  std::vector<std::string> listed_families_;
+  std::vector<std::string> names_;
+  std::map<uint64_t, CatalogSpace> checkpoints_;  // by space id
+  std::map<uint64_t, KnownSpace> known_;          // the same, and the log's
+  Lsn known_durable_lsn_ = 0;
+};
+
+absl::Status Verification::Run() {
+  LogExpectation expectation;
+  expectation.path = absl::StrCat(path_, "/wal");
+  // Db::Open() has let go of it: from here on nobody may write.
+  ENGRAM_ASSIGN_OR_RETURN(const io::DirectoryLock lock,
+                          io::DirectoryLock::Acquire(expectation.path));
+  expectation.database_id = ReadDatabaseId();
+  ENGRAM_RETURN_IF_ERROR(ReadCheckpoints());
+  if (catalog_readable_) expectation.low_water_lsn = catalog_.low_water_lsn;
+  expectation.next_space_id = catalog_.next_space_id;
+  expectation.known_durable_lsn = known_durable_lsn_;
+  ENGRAM_ASSIGN_OR_RETURN(const bool log_complete,
+                          VerifyLog(expectation, &known_, &report_));
+  for (const auto& [id, space] : checkpoints_) {
+    if (!space.head.has_value()) continue;
+    VerifySpace(*store_, space.family, *space.head, known_[id], log_complete,
+                &report_);
+  }
+  CountSpaces();
+  return absl::OkStatus();
+}
+
+// The file's third line is "id " and 32 hexadecimal digits.
+std::optional<schema::DatabaseId> Verification::ReadDatabaseId() {
+  const std::string path = absl::StrCat(path_, "/ENGRAM");
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  std::string text(kIdentityBytesMax, '\0');
+  const ssize_t bytes =
+      fd.valid() ? ::read(fd.get(), text.data(), text.size()) : -1;
+  if (bytes < 0) {
+    AddDamage(&report_, path, std::strerror(errno));
+    return std::nullopt;
+  }
+  text.resize(static_cast<size_t>(bytes));
+  const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
+  absl::string_view digits = lines.size() < 3 ? "" : lines[2];
+  schema::DatabaseId id;
+  if (!absl::ConsumePrefix(&digits, "id ") ||
+      digits.size() != 2 * sizeof(id.bytes) ||
+      digits.find_first_not_of("0123456789abcdef") != digits.npos) {
+    AddDamage(&report_, path, "holds no database id");
+    return std::nullopt;
+  }
+  const std::string id_bytes = absl::HexStringToBytes(digits);
+  std::copy(id_bytes.begin(), id_bytes.end(), id.bytes);
+  return id;
+}
+
+absl::Status Verification::ReadCheckpoints() {
+  const std::string path = absl::StrCat(path_, "/kv");
+  kv::StoreOptions options;
+  options.read_only = true;
+  absl::StatusOr<std::unique_ptr<kv::Store>> store =
+      kv::Store::Open(path, options);
+  if (!store.ok()) {
+    AddDamage(&report_, path, std::string(store.status().message()));
+    return absl::OkStatus();
+  }
+  store_ = *std::move(store);
+  ENGRAM_RETURN_IF_ERROR(ReadCatalog());
+  if (catalog_readable_) CheckFamilies();
+  return absl::OkStatus();
+}
+
+absl::Status Verification::ReadCatalog() {
+  const absl::StatusOr<std::string> value =
+      store_->Get(kv::kDefaultFamily, schema::kCatalogKey);
+  if (absl::IsNotFound(value.status())) {  // a new database
+    catalog_readable_ = true;
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<schema::Catalog> catalog =
+      value.ok() ? schema::DecodeCatalog(*value)
+                 : absl::StatusOr<schema::Catalog>(value.status());
+  if (absl::IsUnimplemented(catalog.status())) return catalog.status();
+  if (!catalog.ok()) {
+    AddDamage(&report_, "catalog", std::string(catalog.status().message()));
+  } else {
+    catalog_readable_ = true;
+    catalog_ = *catalog;
+    known_durable_lsn_ = catalog_.catalog_lsn;
+  }
+  const absl::Status status =
+      store_->Scan(kv::kDefaultFamily, schema::kCatalogEntryPrefix,
+                   [this](absl::string_view key, absl::string_view bytes) {
+                     return ReadEntry(key, bytes);
+                   });
+  if (absl::IsUnimplemented(status)) return status;
+  if (!status.ok()) {
+    AddDamage(&report_, "catalog", std::string(status.message()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Verification::ReadEntry(absl::string_view key,
+                                     absl::string_view value) {
+  key.remove_prefix(schema::kCatalogEntryPrefix.size());
+  uint64_t id = 0;
+  for (const char byte : key) id = id << 8 | static_cast<uint8_t>(byte);
+  const absl::StatusOr<schema::CatalogEntry> entry =
+      schema::DecodeCatalogEntry(id, value);
+  if (!entry.ok() || schema::CatalogEntryKey(id) !=
+                         absl::StrCat(schema::kCatalogEntryPrefix, key)) {
+    AddDamage(&report_, absl::StrCat("catalog, space ", id),
+              entry.ok() ? "has a malformed key"
+                         : std::string(entry.status().message()));
+    return absl::OkStatus();
+  }
+  if (catalog_readable_ && id >= catalog_.next_space_id) {
+    AddDamage(&report_, absl::StrCat("catalog, space ", id),
+              absl::StrCat("the next space would be ", catalog_.next_space_id));
+  }
+  if (!entry->family.empty()) {
+    const bool taken = std::count(listed_families_.begin(),
+                                  listed_families_.end(), entry->family) > 0;
+    if (taken) {
+      AddDamage(&report_, absl::StrCat("catalog, space ", id),
+                absl::StrCat("column family ", entry->family,
+                             " belongs to another space as well"));
+    }
+    listed_families_.push_back(entry->family);
+  }
+  if (entry->dropped) return absl::OkStatus();
+  if (std::count(names_.begin(), names_.end(), entry->space.name) > 0) {
+    AddDamage(&report_, absl::StrCat("catalog, space ", id),
+              absl::StrCat("another space is named \"", entry->space.name,
+                           "\" as well"));
+  }
+  names_.push_back(entry->space.name);
+  known_[id].dimension = entry->space.dimension;
+  return entry->family.empty() ? absl::OkStatus() : ReadHead(*entry);
+}
+
+absl::Status Verification::ReadHead(const schema::CatalogEntry& entry) {
+  const std::string place = absl::StrCat("column family ", entry.family);
+  CatalogSpace& space = checkpoints_[entry.space.id];
+  space.family = entry.family;
+  const std::vector<std::string> families = store_->Families();
+  if (!std::binary_search(families.begin(), families.end(), entry.family)) {
+    AddDamage(&report_, place,
+              absl::StrCat("is missing; it belongs to space \"",
+                           entry.space.name, "\""));
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<std::string> value =
+      store_->Get(entry.family, schema::kHeadKey);
+  if (absl::IsNotFound(value.status())) {  // not checkpointed yet
+    CheckEmpty(entry.family);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<schema::Head> head =
+      value.ok() ? schema::DecodeHead(entry.space.id, *value)
+                 : absl::StatusOr<schema::Head>(value.status());
+  if (absl::IsUnimplemented(head.status())) return head.status();
+  if (!head.ok()) {
+    AddDamage(&report_, absl::StrCat(place, ", key m/head"),
+              std::string(head.status().message()));
+    return absl::OkStatus();
+  }
+  if (!(head->space == entry.space)) {
+    AddDamage(&report_, absl::StrCat(place, ", key m/head"),
+              "describes another space than the catalog");
+    return absl::OkStatus();
+  }
+  known_durable_lsn_ = std::max(known_durable_lsn_, head->checkpoint_lsn);
+  known_[entry.space.id].checkpoint_lsn = head->checkpoint_lsn;
+  space.head = *std::move(head);
+  return absl::OkStatus();
+}
+
+// What a checkpoint writes, its head included, appears in one step.
+void Verification::CheckEmpty(const std::string& family) {
+  bool empty = true;
+  const absl::Status status =
+      store_->Scan(family, "", [&empty](absl::string_view, absl::string_view) {
+        empty = false;
+        return absl::CancelledError();
+      });
+  if (!empty) {
+    AddDamage(&report_, absl::StrCat("column family ", family, ", key m/head"),
+              "is missing, but the family holds other keys");
+  } else if (!status.ok()) {
+    AddDamage(&report_, absl::StrCat("column family ", family),
+              std::string(status.message()));
+  }
+}
+
+void Verification::CheckFamilies() {
+  for (const std::string& family : store_->Families()) {
+    if (std::count(listed_families_.begin(), listed_families_.end(), family) ==
+        0) {
+      AddWarning(&report_, absl::StrCat("column family ", family),
+                 "is not in the catalog; the next owner removes it");
+    }
+  }
+}
+
+void Verification::CountSpaces() {
+  for (const auto& [id, space] : known_) {
+    if (!space.dropped_in_log) ++report_.spaces;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<VerifyReport> VerifyDatabase(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<Db>> db = OpenDatabase(path, Access::kRead);
+  const absl::Status opened = db.status();
+  if (!opened.ok() && !absl::IsDataLoss(opened)) return opened;
+  if (db.ok()) ENGRAM_RETURN_IF_ERROR((*db)->Close());
+  VerifyReport report;
+  ENGRAM_RETURN_IF_ERROR(Verification(path, &report).Run());
+  const bool damage_found =
+      std::any_of(report.findings.begin(), report.findings.end(),
+                  [](const VerifyFinding& finding) {
+                    return finding.severity == VerifyFinding::Severity::kDamage;
+                  });
+  // The same damage is reported once, by the part that found its place.
+  if (!opened.ok() && !damage_found) {
+    AddDamage(&report, path,
+              absl::StrCat("cannot be opened: ", opened.message()));
+  }
+  return report;
+}
+
+}  // namespace engram::ctl
