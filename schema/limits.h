@@ -18,6 +18,8 @@ inline constexpr uint32_t kMMax = 128;
 inline constexpr uint32_t kEfConstructionMax = 4096;
 inline constexpr uint32_t kLayerMax = 31;
 inline constexpr size_t kWriteBatchBytesMax = size_t{16} << 20;
+// No number that counts up gets here; a larger one is not ours.
+inline constexpr uint64_t kSpaceIdMax = uint64_t{1} << 62;
 inline constexpr uint64_t kSegmentBytesMin = uint64_t{256} << 10;
 inline constexpr uint64_t kSegmentBytesMax = uint64_t{1} << 30;
 

@@ -81,7 +81,10 @@ absl::StatusOr<SpaceDescription> ReadDescription(
   if (const absl::Status status = CheckSpaceDescription(space); !status.ok()) {
     return absl::DataLossError(status.message());
   }
-  if (space.id == 0) return absl::DataLossError("description: space id is 0");
+  if (space.id == 0 || space.id > kSpaceIdMax) {
+    return absl::DataLossError(
+        absl::StrCat("description: space id is ", space.id));
+  }
   return space;
 }
 

@@ -15,6 +15,9 @@ namespace {
 // After a failed checkpoint the next one waits this long.
 constexpr int64_t kRetryMicros = 1'000'000;
 
+// How often a log that stays long is checkpointed.
+constexpr int64_t kLongLogMicros = 100'000;
+
 }  // namespace
 
 absl::Status DbImpl::Checkpoint() {
@@ -42,9 +45,21 @@ void DbImpl::RequestCheckpoint() {
   checkpoint_work_.NotifyOne();
 }
 
+bool DbImpl::LogIsLong() const {
+  return segments_->live_count() * options_.wal_segment_bytes >=
+         options_.wal_limit_bytes / 2;
+}
+
 void DbImpl::CheckpointLoop() {
   MutexLock lock(progress_mutex_);
   while (!stopping_) {
+    if (!checkpoint_requested_ && LogIsLong()) {
+      // The last checkpoint could not shorten it: something was not indexed
+      // yet. Appends may be waiting, so nobody else would ask again.
+      checkpoint_work_.WaitFor(progress_mutex_, kLongLogMicros);
+      checkpoint_requested_ = true;
+      continue;
+    }
     if (!checkpoint_requested_) {
       checkpoint_work_.Wait(progress_mutex_);
       continue;

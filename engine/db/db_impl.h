@@ -121,6 +121,9 @@ class DbImpl final : public wal::GroupSink {
 
   // --- db_checkpoint.cc
   void CheckpointLoop();
+
+  // Whether the log has reached half its limit.
+  bool LogIsLong() const;
   void RequestCheckpoint();
   absl::Status RunCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status AssignFamilies(absl::Span<const space::SpaceEntry> entries)

@@ -98,11 +98,11 @@ DbImpl::SpacePtr DbImpl::AddSpace(const schema::SpaceDescription& description,
   limits.flat_records_max = options_.flat_records_max;
   auto state =
       std::make_shared<space::SpaceState>(description, created_lsn, limits);
-  state->set_observer(
-      {[this](size_t records) {
-         indexed_records_.fetch_add(records, std::memory_order_relaxed);
-       },
-       [this] { NotifyProgress(); }});
+  state->set_observer({[this](size_t records) {
+                         indexed_records_.fetch_add(records,
+                                                    std::memory_order_relaxed);
+                       },
+                       [this] { NotifyProgress(); }});
   registry_.Add({state, pool_->Add(description.id, state)});
   return state;
 }

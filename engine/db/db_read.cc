@@ -133,7 +133,7 @@ absl::StatusOr<DbStats> DbImpl::GetStats() {
   stats.workers = pool_->workers();
   for (const space::SpaceEntry& entry : registry_.All()) {
     ++stats.spaces;
-    stats.pending_records += entry.state->GetStats(0).pending_records;
+    stats.pending_records += entry.state->pending_records();
   }
   stats.indexed_records = indexed_records_.load(std::memory_order_relaxed);
   stats.accepted_records = accepted_records_.load(std::memory_order_relaxed);

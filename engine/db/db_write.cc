@@ -298,10 +298,7 @@ void DbImpl::OnDurable(const std::shared_ptr<const wal::Group>& group) {
   const uint64_t since = bytes + bytes_since_checkpoint_.fetch_add(
                                      bytes, std::memory_order_relaxed);
   if (recovering_) return;
-  const bool log_half_full =
-      segments_->live_count() * options_.wal_segment_bytes >=
-      options_.wal_limit_bytes / 2;
-  if (since >= options_.checkpoint_wal_bytes || log_half_full) {
+  if (since >= options_.checkpoint_wal_bytes || LogIsLong()) {
     RequestCheckpoint();
   }
   NotifyProgress();

@@ -97,8 +97,7 @@ absl::Status CheckSameOptions(const schema::SpaceDescription& space,
     return Differs(space, "dimension", space.dimension, options.dimension);
   }
   if (static_cast<int>(space.metric) != static_cast<int>(options.metric)) {
-    return Differs(space, "metric",
-                   MetricName(static_cast<int>(space.metric)),
+    return Differs(space, "metric", MetricName(static_cast<int>(space.metric)),
                    MetricName(static_cast<int>(options.metric)));
   }
   if (space.M != options.M) return Differs(space, "M", space.M, options.M);

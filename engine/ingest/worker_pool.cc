@@ -106,8 +106,7 @@ void WorkerPool::Run(Worker* worker) {
     worker->run_list.pop_front();
     worker->serving = backlog;
     // The owner may hold more already, which is about to be enqueued.
-    const size_t batch =
-        std::min(BatchSize(backlog->depth), backlog->depth);
+    const size_t batch = std::min(BatchSize(backlog->depth), backlog->depth);
     lock.Unlock();
     const size_t served = backlog->owner->Serve(batch);
     lock.Lock();

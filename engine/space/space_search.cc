@@ -26,6 +26,14 @@ void KeepNearest(uint32_t k, std::vector<Hit>* hits) {
   hits->resize(keep);
 }
 
+absl::Status InRecord(absl::string_view space, absl::string_view family,
+                      absl::string_view id, const absl::Status& status) {
+  return absl::Status(status.code(),
+                      absl::StrCat("space \"", space, "\", column family ",
+                                   family, ": the saved record of id \"", id,
+                                   "\": ", status.message()));
+}
+
 }  // namespace
 
 std::vector<Hit> SpaceState::Search(absl::Span<const float> query, uint32_t k,
@@ -156,10 +164,14 @@ absl::StatusOr<StoredObservation> SpaceState::Get(
     const absl::StatusOr<std::string> value =
         store->Get(family, schema::RecordKey(id));
     if (absl::IsNotFound(value.status())) continue;
-    if (!value.ok()) return value.status();
+    if (!value.ok()) {
+      return InRecord(name(), family, id, value.status());
+    }
     absl::StatusOr<schema::Record> saved =
         schema::DecodeRecordValue(this->id(), *value);
-    if (!saved.ok()) return saved.status();
+    if (!saved.ok()) {
+      return InRecord(name(), family, id, saved.status());
+    }
     if (saved->lsn != stored.lsn) continue;
     const absl::Span<const float> row = graph_.row(slot);
     stored.vector.assign(row.begin(), row.end());
@@ -167,9 +179,12 @@ absl::StatusOr<StoredObservation> SpaceState::Get(
     stored.timestamp_us = saved->timestamp_us;
     return stored;
   }
-  return absl::DataLossError(absl::StrCat("space \"", name(),
-                                          "\": the saved record of id \"", id,
-                                          "\" is missing"));
+  if (dropped_lsn() != 0) {
+    return absl::NotFoundError(
+        absl::StrCat("space \"", name(), "\" was dropped"));
+  }
+  return InRecord(name(), this->family(), id,
+                  absl::DataLossError("is missing"));
 }
 
 std::vector<std::string> SpaceState::ListIds() const {
@@ -197,12 +212,10 @@ SpaceStats SpaceState::GetStats(Lsn log_lsn) const {
   stats.exact_fallbacks = exact_fallbacks_.load(std::memory_order_relaxed);
   stats.nodes_reattached = reattached_.load(std::memory_order_relaxed);
   stats.checkpoints = checkpoints_.load(std::memory_order_relaxed);
+  stats.pending_bytes = gate_.bytes();
   MutexLock lock(mutex_);
   stats.live_records = current_.size();
   stats.pending_records = tail_.count();
-  for (const TailEntry* entry : tail_.Pin(tail_.count()).Entries()) {
-    stats.pending_bytes += entry->admitted_bytes;
-  }
   stats.unsaved_bytes = unsaved_bytes_ + saving_bytes_;
   stats.acknowledged_lsn = std::max(published_lsn_, log_lsn);
   stats.indexed_lsn = tail_.count() == 0 ? stats.acknowledged_lsn
@@ -210,6 +223,11 @@ SpaceStats SpaceState::GetStats(Lsn log_lsn) const {
   stats.checkpoint_lsn =
       first_unsaved_lsn_ == 0 ? stats.indexed_lsn : first_unsaved_lsn_ - 1;
   return stats;
+}
+
+uint64_t SpaceState::pending_records() const {
+  MutexLock lock(mutex_);
+  return tail_.count();
 }
 
 bool SpaceState::IsIndexed(Lsn lsn) const {

@@ -129,6 +129,8 @@ class SpaceState final : public ingest::BacklogOwner {
   // `log_lsn` is where an idle space's watermarks stand.
   SpaceStats GetStats(Lsn log_lsn) const;
 
+  uint64_t pending_records() const;
+
   // Whether every record with an LSN <= `lsn` is indexed, or checkpointed.
   bool IsIndexed(Lsn lsn) const;
   bool IsCheckpointed(Lsn lsn) const;

@@ -313,9 +313,13 @@ Findings CheckNoDeadFiles(const std::vector<SourceFile>& sources,
   for (const SourceFile& list : cmake_lists) {
     for (std::sregex_iterator it(list.text.begin(), list.text.end(), word), end;
          it != end; ++it) {
-      named.insert(FolderOf(list.path) + it->str());
+      // What is left of "${CMAKE_SOURCE_DIR}/a.cc" and the like starts with a
+      // slash, and may count from the root.
+      const std::string name(absl::StripPrefix(it->str(), "/"));
+      named.insert(FolderOf(list.path) + name);
+      if (name != it->str()) named.insert(name);
       // engram_test() counts from tests/.
-      if (IsTest(list)) named.insert("tests/" + it->str());
+      if (IsTest(list)) named.insert("tests/" + name);
     }
   }
   std::set<std::string> included;

@@ -121,13 +121,17 @@ TEST(CheckGuardTest, WantsThePathsName) {
 TEST(CheckNoDeadFilesTest, FindsSourcesAndHeadersThatNothingUses) {
   const std::vector<SourceFile> lists = {
       {"schema/CMakeLists.txt", "SOURCES a.cc"},
-      {"tests/CMakeLists.txt", "SOURCES unit/x_test.cc"}};
+      {"tests/CMakeLists.txt",
+       "SOURCES unit/x_test.cc ${CMAKE_CURRENT_SOURCE_DIR}/y.cc "
+       "${CMAKE_SOURCE_DIR}/tests/api/z.cc"}};
   const std::vector<SourceFile> used = {
       {"schema/a.cc", "#include \"schema/a.h\"\n"},
       {"schema/a.h", "#include \"engram/db.h\"\n"},
       {"engine/include/engram/db.h", ""},
       {"tests/unit/x_test.cc", "#include \"x.h\"\n"},
-      {"tests/unit/x.h", ""}};
+      {"tests/unit/x.h", ""},
+      {"tests/y.cc", ""},
+      {"tests/api/z.cc", ""}};
   EXPECT_EQ(CheckNoDeadFiles(used, lists), Findings());
   std::vector<SourceFile> dead = used;
   dead.push_back({"schema/b.cc", ""});

@@ -1,5 +1,7 @@
 #include "tools/bench/machine.h"
 
+#include <stdlib.h>
+
 #include <algorithm>
 #include <fstream>
 #include <thread>
@@ -23,6 +25,11 @@ std::string ProcessorModel() {
 
 unsigned Processors() {
   return std::max(1u, std::thread::hardware_concurrency());
+}
+
+double LoadAverage() {
+  double load = 0;
+  return ::getloadavg(&load, 1) == 1 ? load : -1;
 }
 
 }  // namespace engram::bench

@@ -36,6 +36,7 @@ void Report::Run(const std::string& commit, const Dataset& dataset,
                {"commit", commit},
                {"processor", ProcessorModel()},
                {"processors", Processors()},
+               {"load_average", LoadAverage()},
                {"dataset", dataset.name},
                {"rows", dataset.base.count()},
                {"dimension", dataset.base.dimension()},
@@ -48,11 +49,11 @@ void Report::Run(const std::string& commit, const Dataset& dataset,
     return;
   }
   Write(absl::StrFormat(
-      "commit      %s\nprocessor   %s, %d of them\n"
+      "commit      %s\nprocessor   %s, %d of them, load average %.1f\n"
       "dataset     %s: %d x %d, %d queries; true neighbors %s\n"
       "parameters  %s, M %d, ef_construction %d, k %d; "
       "%d threads build, 1 searches\n\n",
-      commit, ProcessorModel(), Processors(), dataset.name,
+      commit, ProcessorModel(), Processors(), LoadAverage(), dataset.name,
       dataset.base.count(), dataset.base.dimension(), dataset.queries.count(),
       dataset.neighbors_from_file ? "from its file" : "computed",
       MetricName(dataset.metric), parameters.M, parameters.ef_construction,

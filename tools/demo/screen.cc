@@ -18,6 +18,15 @@ namespace engram::demo {
 namespace {
 
 constexpr absl::string_view kIndent = "   ";
+constexpr size_t kValueWidth = 14;
+
+// Columns that UTF-8 text without wide characters takes.
+size_t WidthOf(absl::string_view text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char byte) {
+        return (static_cast<unsigned char>(byte) & 0xc0) != 0x80;
+      }));
+}
 
 absl::string_view Environment(const char* name) {
   const char* const value = std::getenv(name);
@@ -58,7 +67,10 @@ void Screen::Section(absl::string_view text) const {
 
 void Screen::Line(absl::string_view label, absl::string_view value,
                   absl::string_view note) const {
-  std::string line = absl::StrFormat("%s%-24s%14s", kIndent, label, value);
+  std::string line = absl::StrFormat("%s%-24s", kIndent, label);
+  const size_t width = WidthOf(value);
+  if (width < kValueWidth) line.append(kValueWidth - width, ' ');
+  absl::StrAppend(&line, value);
   if (!note.empty()) absl::StrAppend(&line, "   ", Dim(note));
   Write(absl::StrCat(line, "\n"));
 }

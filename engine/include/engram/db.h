@@ -35,6 +35,10 @@
 namespace engram {
 
 // Thread safety: all methods may be called concurrently.
+//
+// The child of a fork() has none of the database's threads: writes fail there
+// with FAILED_PRECONDITION, and it must not close or destroy the handle; it may
+// exec or _exit.
 class Db {
  public:
   // Opens the database in the directory `path`, and recovers it if its last

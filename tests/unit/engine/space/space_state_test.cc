@@ -262,6 +262,18 @@ TEST_F(SpaceStateTest, ADroppedSpaceProcessesRecordsWithoutLinkingThem) {
   EXPECT_EQ(space_->gate().records(), 0u);
 }
 
+// A reader that was inside when the space went is told so, not of damage.
+TEST_F(SpaceStateTest, ASavedRecordOfADroppedSpaceIsNotFoundRatherThanLost) {
+  OpenStore();
+  Observe("a", 1);
+  ServeAll();
+  Checkpoint();
+  ASSERT_TRUE(store_->DropFamily(kFamily).ok());
+  EXPECT_TRUE(absl::IsDataLoss(space_->Get("a", store_.get()).status()));
+  space_->MarkDropped(last_lsn_ + 1);
+  EXPECT_TRUE(absl::IsNotFound(space_->Get("a", store_.get()).status()));
+}
+
 TEST_F(SpaceStateTest, LsnsThatDoNotRiseAreABug) {
   Observe("a", 1);
   last_lsn_ -= 1;

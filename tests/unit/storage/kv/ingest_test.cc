@@ -186,6 +186,7 @@ TEST_F(IngestTest, ATableThatVanishesBeforeCommitLeavesTheStoreAsItWas) {
     }
   }
   EXPECT_FALSE(ingest->Commit().ok());
+  ingest.reset();
   EXPECT_THAT(Contents(),
               UnorderedElementsAre(Pair("r/a", "1"), Pair("v/a", "1")));
   Commit({{"r/a", "3"}});
