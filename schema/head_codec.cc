@@ -100,6 +100,7 @@ absl::StatusOr<Head> DecodeHead(uint64_t space_id, absl::string_view value) {
   head.link_parts = ReadReferences(flat->link_parts());
   if (flat->format_version() == 0 ||
       head.generation != unwrapped.generation() || head.space.id != space_id ||
+      head.checkpoint_lsn > kWalNumberMax ||
       head.live_count > head.slot_count || head.entry_layer > kLayerMax ||
       (head.has_graph && head.entry_slot >= head.slot_count)) {
     return absl::DataLossError("head: a field is out of range");

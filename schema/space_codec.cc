@@ -164,7 +164,9 @@ absl::StatusOr<Catalog> DecodeCatalog(absl::string_view value) {
   catalog.next_space_id = flat->next_space_id();
   catalog.next_family = flat->next_family();
   if (flat->format_version() == 0 || catalog.next_space_id == 0 ||
-      catalog.next_family == 0 || catalog.low_water_lsn > catalog.catalog_lsn) {
+      catalog.next_family == 0 || catalog.next_space_id > kSpaceIdMax + 1 ||
+      catalog.catalog_lsn > kWalNumberMax ||
+      catalog.low_water_lsn > catalog.catalog_lsn) {
     return absl::DataLossError("catalog: a field is out of range");
   }
   return catalog;

@@ -52,7 +52,12 @@ const std::vector<Row>& IncludeTable() {
               {"engine/db/",
                {"engine/db/", "engine/space/", "engine/ingest/", "storage/",
                 "schema/", "engram/", "absl/"}},
-              {"tools/", {"tools/", "engram/", "nlohmann/", "CLI/", "absl/"}},
+              {"tools/",
+               {"tools/", "engram/", "storage/base/", "nlohmann/", "CLI/",
+                "absl/"}},
+              {"tools/bench/",
+               {"tools/", "engram/", "storage/base/", "hnswlib/", "nlohmann/",
+                "CLI/", "absl/"}},
               // Readers of foreign files: no engine, but the leaf's file
               // handling.
               {"tools/vectors/", {"tools/vectors/", "storage/base/", "absl/"}},
