@@ -122,7 +122,7 @@ int Main(int argc, char** argv) {
   app.add_option("--ctl", line.ctl,
                  "engram-ctl (default: the one beside this program)");
   app.add_flag("--keep", line.keep, "Leave the database there");
-  app.usage("Usage: engram-demo --words PATH --db PATH [--ctl PATH] [--keep]");
+  app.get_formatter()->label("SUBCOMMAND", "");
   app.get_formatter()->label("TEXT", "PATH");
   // Without a group it is not in the help.
   CLI::App* const ingest = app.add_subcommand(kIngestVerb)->group("");
