@@ -27,6 +27,7 @@ constexpr absl::string_view kIdentityName = "ENGRAM";
 constexpr absl::string_view kIdentityTemporaryName = "ENGRAM.tmp";
 constexpr absl::string_view kOwnerName = "OWNER";
 constexpr absl::string_view kWalName = "wal";
+constexpr absl::string_view kStoreName = "kv";
 constexpr absl::string_view kFirstLine = "engram database";
 constexpr size_t kSmallFileBytesMax = 4096;
 constexpr mode_t kFileMode = 0600;
@@ -178,6 +179,7 @@ absl::StatusOr<DatabaseFiles> OpenDatabaseFiles(const std::string& path,
     }
   }
   const std::string wal_path = Join(path, kWalName);
+  const std::string kv_path = Join(path, kStoreName);
   ENGRAM_RETURN_IF_ERROR(MakeFolder(wal_path));
   ENGRAM_ASSIGN_OR_RETURN(io::DirectoryLock lock,
                           LockOrNameOwner(path, wal_path));
@@ -195,8 +197,9 @@ absl::StatusOr<DatabaseFiles> OpenDatabaseFiles(const std::string& path,
   }
   ENGRAM_RETURN_IF_ERROR(
       WriteSmallFile(Join(path, kOwnerName), absl::StrCat(::getpid(), "\n")));
-  return DatabaseFiles{wal_path, Join(path, "kv"), id, created,
-                       std::move(lock)};
+  // Here, so that it is for the owner alone: RocksDB would let others look.
+  ENGRAM_RETURN_IF_ERROR(MakeFolder(kv_path));
+  return DatabaseFiles{wal_path, kv_path, id, created, std::move(lock)};
 }
 
 }  // namespace engram::internal

@@ -90,8 +90,11 @@ class DbImpl final : public wal::GroupSink {
   // --- db_open.cc
   absl::Status Start();
   absl::Status LoadSpaces();
+  absl::Status LoadSpace(const schema::CatalogEntry& entry);
   absl::Status Recover();
   absl::Status CheckRecovered(const schema::RecordView& record) const;
+  bool IsReplaced(const schema::SpaceDescription& description,
+                  Lsn created_lsn) const;
   absl::Status StartLog(const wal::RecoveredLog& log);
   SpacePtr AddSpace(const schema::SpaceDescription& description,
                     Lsn created_lsn);

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -43,6 +45,48 @@ size_t WorkerCount(int workers) {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
+// The catalog is ahead of its LSN in one respect: a space is listed as soon as
+// it needs a family, but that another one was dropped is listed only when the
+// checkpoint ends. So of two live spaces with one name, the one with the lower
+// id was dropped, and the log says so. `entries` are by space id.
+void MarkReplaced(std::vector<schema::CatalogEntry>* entries) {
+  std::map<std::string, schema::CatalogEntry*> by_name;
+  for (schema::CatalogEntry& entry : *entries) {
+    if (entry.dropped) continue;
+    schema::CatalogEntry*& holder = by_name[entry.space.name];
+    if (holder != nullptr) holder->dropped = true;
+    holder = &entry;
+  }
+}
+
+// The head of a space with a family; nothing if none was saved yet.
+absl::StatusOr<std::optional<schema::Head>> ReadHead(
+    const kv::Store& store, const schema::CatalogEntry& entry) {
+  const auto in_head = [&entry](const absl::Status& status) {
+    return absl::Status(
+        absl::IsNotFound(status) ? absl::StatusCode::kDataLoss : status.code(),
+        absl::StrCat("column family ", entry.family, ", key ", schema::kHeadKey,
+                     ": ", status.message()));
+  };
+  const absl::StatusOr<std::string> value =
+      store.Get(entry.family, schema::kHeadKey);
+  if (absl::IsNotFound(value.status())) {
+    // It enters in one step with all the rest, so there is nothing else; or
+    // the log may no longer hold what this family did.
+    const absl::Status status = store.Scan(
+        entry.family, "", [&value](absl::string_view, absl::string_view) {
+          return value.status();
+        });
+    if (!status.ok()) return in_head(status);
+    return std::optional<schema::Head>();
+  }
+  if (!value.ok()) return in_head(value.status());
+  absl::StatusOr<schema::Head> head =
+      schema::DecodeHead(entry.space.id, *value);
+  if (!head.ok()) return in_head(head.status());
+  return std::optional<schema::Head>(*std::move(head));
+}
+
 }  // namespace
 
 DbImpl::DbImpl(const std::string& path, const Options& options,
@@ -74,12 +118,20 @@ DbImpl::~DbImpl() {
 }
 
 absl::Status DbImpl::Start() {
-  kv::StoreOptions store_options;
-  store_options.read_only = options_.read_only;
-  ENGRAM_ASSIGN_OR_RETURN(store_,
-                          kv::Store::Open(files_.kv_path, store_options));
   ENGRAM_ASSIGN_OR_RETURN(wal_directory_,
                           io::OpenPosixDirectory(files_.wal_path, false));
+  // The store is made before the first segment of the log. Without it, a log
+  // is enough only if it goes back to its first segment.
+  ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> log_files,
+                          wal_directory_->List());
+  kv::StoreOptions store_options;
+  store_options.read_only = options_.read_only;
+  store_options.create_if_missing = std::none_of(
+      log_files.begin(), log_files.end(), [](const std::string& name) {
+        return wal::SegmentFileNumber(name) != 0;
+      });
+  ENGRAM_ASSIGN_OR_RETURN(store_,
+                          kv::Store::Open(files_.kv_path, store_options));
   pool_ = std::make_unique<ingest::WorkerPool>(WorkerCount(options_.workers));
   ENGRAM_RETURN_IF_ERROR(LoadSpaces());
   ENGRAM_RETURN_IF_ERROR(Recover());
@@ -107,45 +159,33 @@ DbImpl::SpacePtr DbImpl::AddSpace(const schema::SpaceDescription& description,
   return state;
 }
 
+absl::Status DbImpl::LoadSpace(const schema::CatalogEntry& entry) {
+  const SpacePtr state = AddSpace(entry.space, entry.created_lsn);
+  if (entry.family.empty()) return absl::OkStatus();
+  state->set_family(entry.family);
+  ENGRAM_ASSIGN_OR_RETURN(const std::optional<schema::Head> head,
+                          ReadHead(*store_, entry));
+  return head.has_value() ? state->Load(*store_, *head) : absl::OkStatus();
+}
+
 absl::Status DbImpl::LoadSpaces() {
-  ENGRAM_ASSIGN_OR_RETURN(const space::LoadedCatalog loaded,
+  ENGRAM_ASSIGN_OR_RETURN(space::LoadedCatalog loaded,
                           space::LoadCatalog(*store_));
+  MarkReplaced(&loaded.entries);
   next_space_id_.store(loaded.catalog.next_space_id, std::memory_order_relaxed);
   std::vector<std::string> unlisted = store_->Families();
   uint64_t last_family = 0;
   for (const std::string& family : unlisted) {
     last_family = std::max(last_family, schema::FamilyNumber(family));
   }
-  const auto list = [&unlisted](const std::string& family) {
-    unlisted.erase(std::remove(unlisted.begin(), unlisted.end(), family),
-                   unlisted.end());
-  };
   for (const schema::CatalogEntry& entry : loaded.entries) {
+    unlisted.erase(std::remove(unlisted.begin(), unlisted.end(), entry.family),
+                   unlisted.end());
     if (entry.dropped) {
-      list(entry.family);
       registry_.AddDropped(entry);
-      continue;
+    } else {
+      ENGRAM_RETURN_IF_ERROR(LoadSpace(entry));
     }
-    if (registry_.FindByName(entry.space.name).state != nullptr) {
-      return absl::DataLossError(absl::StrCat(
-          "catalog: two spaces are named \"", entry.space.name, "\""));
-    }
-    const SpacePtr state = AddSpace(entry.space, entry.created_lsn);
-    if (entry.family.empty()) continue;
-    list(entry.family);
-    state->set_family(entry.family);
-    const absl::StatusOr<std::string> value =
-        store_->Get(entry.family, schema::kHeadKey);
-    if (absl::IsNotFound(value.status())) continue;  // not checkpointed yet
-    ENGRAM_RETURN_IF_ERROR(value.status());
-    absl::StatusOr<schema::Head> head =
-        schema::DecodeHead(entry.space.id, *value);
-    if (!head.ok()) {
-      return absl::Status(head.status().code(),
-                          absl::StrCat("column family ", entry.family, ": ",
-                                       head.status().message()));
-    }
-    ENGRAM_RETURN_IF_ERROR(state->Load(*store_, *head));
   }
   MutexLock lock(checkpoint_mutex_);
   catalog_ = loaded.catalog;
@@ -192,8 +232,18 @@ absl::Status DbImpl::Recover() {
         absl::StrCat("the log is missing; checkpoints reach to LSN ",
                      recovery.known_durable_lsn));
   }
+  published_lsn_.store(log.position.next_lsn - 1, std::memory_order_release);
   if (options_.read_only) return absl::OkStatus();
   return StartLog(log);
+}
+
+// Whether the catalog holds a later space under the name of the one that was
+// created at `created_lsn`: that one was dropped meanwhile. See MarkReplaced().
+bool DbImpl::IsReplaced(const schema::SpaceDescription& description,
+                        Lsn created_lsn) const {
+  const SpacePtr holder = registry_.FindByName(description.name).state;
+  return holder != nullptr && holder->id() > description.id &&
+         holder->created_lsn() > created_lsn;
 }
 
 // A record with a right checksum may still be hostile, or come from a log that
@@ -208,6 +258,7 @@ absl::Status DbImpl::CheckRecovered(const schema::RecordView& record) const {
       return absl::DataLossError(
           absl::StrCat(where, description.status().message()));
     }
+    if (IsReplaced(*description, record.lsn)) return absl::OkStatus();
     const space::SpaceEntry same_name = registry_.FindByName(description->name);
     const space::SpaceEntry same_id = registry_.FindById(description->id);
     if (description->id != record.space_id ||
@@ -254,7 +305,6 @@ absl::Status DbImpl::StartLog(const wal::RecoveredLog& log) {
   ENGRAM_ASSIGN_OR_RETURN(
       writer_,
       wal::Writer::Open(writer_options, log.position, segments_.get(), this));
-  published_lsn_.store(log.position.next_lsn - 1, std::memory_order_release);
   MutexLock lock(checkpoint_mutex_);
   return writer_->Recycle(catalog_.low_water_lsn);
 }

@@ -330,6 +330,7 @@ void DbImpl::PublishCreate(const schema::RecordView& record) {
                        std::memory_order_relaxed);
   // A catalog may know more than its LSN says.
   if (registry_.FindById(description->id).state != nullptr) return;
+  if (recovering_ && IsReplaced(*description, record.lsn)) return;
   AddSpace(*description, record.lsn);
 }
 

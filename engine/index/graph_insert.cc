@@ -92,7 +92,7 @@ void Graph::Link(const InsertPlan& plan) {
     return;
   }
   nodes_.MakeNode(plan.slot, plan.top_layer);
-  in_degrees_.resize(slot_count());
+  parents_.resize(slot_count(), kNoSlot);
   for (uint32_t layer = 0; layer <= plan.top_layer; ++layer) {
     link_ids_.clear();
     for (const Neighbor& neighbor : plan.neighbors[layer]) {
@@ -101,32 +101,39 @@ void Graph::Link(const InsertPlan& plan) {
       }
     }
     nodes_.links(plan.slot, layer).Assign(link_ids_);
-    if (layer > 0) continue;
-    for (uint32_t id : link_ids_) ++in_degrees_[id];
   }
   for (uint32_t layer = 0; layer <= plan.top_layer; ++layer) {
     for (const Neighbor& neighbor : plan.neighbors[layer]) {
-      if (StandsOn(neighbor.slot, layer)) {
-        LinkBack(neighbor.slot, layer, plan.slot, neighbor.distance);
+      if (!StandsOn(neighbor.slot, layer)) continue;
+      const bool accepted =
+          LinkBack(neighbor.slot, layer, plan.slot, neighbor.distance);
+      if (accepted && layer == 0 && parents_[plan.slot] == kNoSlot) {
+        parents_[plan.slot] = neighbor.slot;
       }
     }
   }
-  if (entry.exists && in_degrees_[plan.slot] == 0) ForceInLink(plan.slot);
+  if (!entry.exists) {
+    parents_[plan.slot] = plan.slot;
+  } else if (parents_[plan.slot] == kNoSlot) {
+    ForceInLink(plan.slot);
+  }
   if (!entry.exists || plan.top_layer > entry.layer) {
     StoreEntryPoint(plan.slot, plan.top_layer);
+    // The tree gets a new root; there are about log(N) / log(M) of them in the
+    // life of a graph.
+    if (entry.exists) ReattachAll();
   }
 }
 
 // Adds new_slot to the links of `neighbor`; a full list is selected anew from
-// its links and the new one.
-void Graph::LinkBack(uint32_t neighbor, uint32_t layer, uint32_t new_slot,
+// its links and the new one. Returns whether new_slot is among them.
+bool Graph::LinkBack(uint32_t neighbor, uint32_t layer, uint32_t new_slot,
                      float distance) {
   LinkList links = nodes_.links(neighbor, layer);
   const uint32_t degree = links.degree();
   if (degree < links.capacity()) {
     links.Append(new_slot);
-    if (layer == 0) ++in_degrees_[new_slot];
-    return;
+    return true;
   }
   DistanceBatch& batch = link_scratch_.hop;
   batch.Clear();
@@ -149,42 +156,73 @@ void Graph::LinkBack(uint32_t neighbor, uint32_t layer, uint32_t new_slot,
   for (const Neighbor& selected : link_scratch_.selected) {
     ids.push_back(selected.slot);
   }
-  if (layer == 0 && !KeepLastInLinks(links, new_slot, &ids)) return;
-  if (layer == 0) {
-    for (uint32_t i = 0; i < degree; ++i) --in_degrees_[links.id(i)];
-    for (uint32_t id : ids) ++in_degrees_[id];
-  }
+  if (layer == 0 && !KeepTreeLinks(neighbor, &ids)) return false;
   links.Assign(ids);
+  return std::find(ids.begin(), ids.end(), new_slot) != ids.end();
 }
 
-// A link that is evicted must not be the last one to its node: no search would
-// find that node again. Puts such links back into `ids`, the nearest-first
-// selection that is to replace `links`, at the cost of the farthest others.
-// False if there are no others: then the list stays as it is.
-bool Graph::KeepLastInLinks(const LinkList& links, uint32_t new_slot,
-                            std::vector<uint32_t>* ids) {
+// --- The tree of layer 0: see graph.h, invariant (4).
+
+// Makes `ids`, the nearest-first selection that is to replace the links of
+// `host`, keep the tree whole: a child that was not selected gets another
+// parent, or else its link back, at the cost of the farthest other one. False
+// if there is no other: then the list must stay as it is.
+bool Graph::KeepTreeLinks(uint32_t host, std::vector<uint32_t>* ids) {
+  const LinkList links = nodes_.links(host, 0);
   for (uint32_t i = 0; i < links.degree(); ++i) {
-    const uint32_t id = links.id(i);
-    if (in_degrees_[id] > 1 ||
-        std::find(ids->begin(), ids->end(), id) != ids->end()) {
+    const uint32_t child = links.id(i);
+    if (parents_[child] != host ||
+        std::find(ids->begin(), ids->end(), child) != ids->end() ||
+        FindOtherParent(child)) {
       continue;
     }
     if (ids->size() == links.capacity()) {
       const auto spare =
-          std::find_if(ids->rbegin(), ids->rend(), [&](uint32_t other) {
-            return other == new_slot || in_degrees_[other] > 1;
-          });
+          std::find_if(ids->rbegin(), ids->rend(),
+                       [&](uint32_t other) { return parents_[other] != host; });
       if (spare == ids->rend()) return false;
       ids->erase(std::next(spare).base());
     }
-    ids->push_back(id);
+    ids->push_back(child);
   }
   return true;
 }
 
+// Gives `child` another parent: a neighbor that links back to it and does not
+// hang below it itself.
+bool Graph::FindOtherParent(uint32_t child) {
+  const LinkList links = nodes_.links(child, 0);
+  for (uint32_t i = 0; i < links.degree(); ++i) {
+    const uint32_t candidate = links.id(i);
+    if (candidate == parents_[child]) continue;
+    const LinkList back = nodes_.links(candidate, 0);
+    bool links_back = false;
+    for (uint32_t j = 0; j < back.degree(); ++j) {
+      links_back |= back.id(j) == child;
+    }
+    if (links_back && IsOutsideSubtree(candidate, child)) {
+      parents_[child] = candidate;
+      return true;
+    }
+  }
+  return false;
+}
+
+// Whether the way up from `slot` surely does not pass `root_of_subtree`. The
+// tree may be deep (vectors along a line make a chain), so the way is followed
+// for a bounded number of steps only.
+bool Graph::IsOutsideSubtree(uint32_t slot, uint32_t root_of_subtree) const {
+  constexpr int kStepsMax = 100;
+  for (int step = 0; step < kStepsMax; ++step) {
+    if (slot == root_of_subtree || slot == kNoSlot) return false;
+    if (parents_[slot] == slot) return true;
+    slot = parents_[slot];
+  }
+  return false;
+}
+
 // None of its neighbors took the new node in. Its nearest one does, in place
-// of its farthest link, which the new node takes over: what was reachable
-// stays so.
+// of its farthest link, which the new node takes over.
 void Graph::ForceInLink(uint32_t new_slot) {
   LinkList own = nodes_.links(new_slot, 0);
   const uint32_t host = own.id(0);
@@ -203,22 +241,10 @@ void Graph::ForceInLink(uint32_t new_slot) {
   bool linked = false;
   for (uint32_t i = 0; i < own.degree(); ++i) linked |= own.id(i) == evicted;
   // The new node has at most M links so far, and room for 2 M.
-  if (!linked) {
-    own.Append(evicted);
-    ++in_degrees_[evicted];
-  }
+  if (!linked) own.Append(evicted);
   links.Replace(farthest, new_slot);
-  --in_degrees_[evicted];
-  ++in_degrees_[new_slot];
-}
-
-void Graph::CountInLinks() {
-  in_degrees_.assign(slot_count(), 0);
-  for (uint32_t slot = 0; slot < in_degrees_.size(); ++slot) {
-    if (!is_node(slot)) continue;
-    const LinkList links = nodes_.links(slot, 0);
-    for (uint32_t i = 0; i < links.degree(); ++i) ++in_degrees_[links.id(i)];
-  }
+  parents_[new_slot] = host;
+  if (parents_[evicted] == host) parents_[evicted] = new_slot;
 }
 
 }  // namespace engram::index

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "engine/index/graph.h"
@@ -51,6 +52,7 @@ class ReachedTree {
     return parents_[to] == from;
   }
   uint32_t slot_count() const { return static_cast<uint32_t>(parents_.size()); }
+  std::vector<uint32_t> TakeParents() { return std::move(parents_); }
 
  private:
   const NodeStore& nodes_;
@@ -135,6 +137,14 @@ class Attacher {
 
 }  // namespace
 
+// The parents of the nodes that the entry point leads to.
+std::vector<uint32_t> Graph::SpanningTree() const {
+  ReachedTree tree(nodes_);
+  const EntryPoint entry = entry_point();
+  if (entry.exists) tree.Reach(entry.slot, entry.slot);
+  return tree.TakeParents();
+}
+
 uint64_t Graph::CountUnreachable(SlotFilter is_live) const {
   ReachedTree tree(nodes_);
   const EntryPoint entry = entry_point();
@@ -168,8 +178,12 @@ uint64_t Graph::Reattach(SlotFilter is_live, Scratch& scratch) {
     attacher.Attach(slot, scratch.results);
     ++attached;
   }
-  if (attached > 0) CountInLinks();
+  parents_ = tree.TakeParents();
   return attached;
+}
+
+uint64_t Graph::ReattachAll() {
+  return Reattach([](uint32_t) { return true; }, link_scratch_);
 }
 
 }  // namespace engram::index

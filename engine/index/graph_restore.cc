@@ -143,7 +143,7 @@ absl::Status Graph::FinishRestore() {
       ENGRAM_RETURN_IF_ERROR(CheckRestoredLinks(slot, layer));
     }
   }
-  CountInLinks();
+  parents_ = SpanningTree();
   return absl::OkStatus();
 }
 

@@ -32,15 +32,30 @@ absl::Status ResetScratch(const std::string& path) {
   return absl::OkStatus();
 }
 
+// An error of opening; a file that is missing is damage here.
+absl::Status ToOpenStatus(const rocksdb::Status& status) {
+  const absl::Status converted = ToStatus(status);
+  if (status.IsPathNotFound()) {
+    return absl::DataLossError(converted.message());
+  }
+  return converted;
+}
+
 absl::StatusOr<std::vector<std::string>> ListFamilies(
     const std::string& path, const rocksdb::DBOptions& options) {
+  // RocksDB takes a folder without CURRENT for an empty one, and would start
+  // anew in it.
+  const std::string current = path + "/CURRENT";
   std::error_code error;
-  if (!std::filesystem::exists(path + "/CURRENT", error)) {
+  if (!std::filesystem::exists(current, error)) {
+    if (!options.create_if_missing) {
+      return absl::DataLossError(absl::StrCat(current, " is missing"));
+    }
     return std::vector<std::string>{std::string(kDefaultFamily)};
   }
   std::vector<std::string> names;
   ENGRAM_RETURN_IF_ERROR(
-      ToStatus(rocksdb::DB::ListColumnFamilies(options, path, &names)));
+      ToOpenStatus(rocksdb::DB::ListColumnFamilies(options, path, &names)));
   return names;
 }
 
@@ -54,7 +69,8 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
   std::unique_ptr<Store> store(
       new Store(absl::StrCat(path, "/", kScratchFolder), options.read_only));
   rocksdb::DBOptions db_options = MakeDbOptions();
-  db_options.create_if_missing = !options.read_only;
+  db_options.create_if_missing =
+      options.create_if_missing && !options.read_only;
   if (!options.read_only) {
     ENGRAM_RETURN_IF_ERROR(ResetScratch(store->scratch_path_));
   }
@@ -71,7 +87,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
           ? rocksdb::DB::OpenForReadOnly(db_options, path, descriptors,
                                          &handles, &db)
           : rocksdb::DB::Open(db_options, path, descriptors, &handles, &db);
-  ENGRAM_RETURN_IF_ERROR(ToStatus(status));
+  ENGRAM_RETURN_IF_ERROR(ToOpenStatus(status));
   store->db_.reset(db);
   MutexLock lock(store->mutex_);
   for (size_t i = 0; i < handles.size(); ++i) {

@@ -32,6 +32,7 @@ inline constexpr absl::string_view kDefaultFamily = "default";
 
 struct StoreOptions {
   bool read_only = false;
+  bool create_if_missing = true;  // not if read_only
 };
 
 class Ingest;
@@ -41,10 +42,10 @@ class Ingest;
 // an error on *all* families when a write races with a drop. Reads may race.
 class Store {
  public:
-  // Opens the store in the folder `path`, and creates it unless read-only.
-  // Scratch files of a killed owner are removed.
+  // Opens the store in the folder `path`. Scratch files of a killed owner are
+  // removed.
   //   UNAVAILABLE  locked by another process
-  //   DATA_LOSS    RocksDB finds its own files damaged
+  //   DATA_LOSS    RocksDB finds its own files damaged, or they are missing
   static absl::StatusOr<std::unique_ptr<Store>> Open(
       const std::string& path, const StoreOptions& options);
 

@@ -94,8 +94,9 @@ class Db {
   // nothing is lost: the log is kept.
   absl::Status Checkpoint();
 
-  // Rewrites the tables on disk so that what was replaced or removed no longer
-  // takes space there.
+  // Checkpoints, then rewrites the tables on disk so that the payloads of what
+  // was replaced or removed no longer take space there. Their vectors stay for
+  // now: they are nodes of the graph.
   absl::Status Compact();
 
   absl::StatusOr<DbStats> GetStats() const;

@@ -133,8 +133,8 @@ TEST(WorkerPoolTest, TheBatchFollowsTheDepth) {
   plug.Open();
   pool.Drain();
   // 1,600 and 1,100 are deep; 600 to 100 are middling; below is small.
-  EXPECT_THAT(member.owner->batches(), ElementsAre(500, 500, 100, 100, 100, 100,
-                                                   100, 100));
+  EXPECT_THAT(member.owner->batches(),
+              ElementsAre(500, 500, 100, 100, 100, 100, 100, 100));
 }
 
 TEST(WorkerPoolTest, AShortBacklogIsTakenInSmallBatches) {

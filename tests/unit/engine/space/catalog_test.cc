@@ -140,8 +140,8 @@ TEST_F(CatalogTest, DamageIsDataLossThatNamesTheCatalog) {
 
 TEST_F(CatalogTest, AnEntryUnderAStrangeKeyIsDataLoss) {
   Save({Entry(1, "a")});
-  const std::string value = *store_->Get(kv::kDefaultFamily,
-                                         schema::CatalogEntryKey(1));
+  const std::string value =
+      *store_->Get(kv::kDefaultFamily, schema::CatalogEntryKey(1));
   for (const std::string& key : {std::string("s/"), std::string("s/short"),
                                  std::string("s/012345678")}) {
     PutRaw(key, value);

@@ -50,9 +50,9 @@ class LoadDamageTest : public SpaceHarness,
   // Replaces one value, or removes it.
   void Put(const std::string& key, const std::optional<std::string>& value) {
     auto ingest = *store_->NewIngest(kFamily);
-    ASSERT_TRUE((value.has_value() ? ingest->Put(key, *value)
-                                   : ingest->Delete(key))
-                    .ok());
+    ASSERT_TRUE(
+        (value.has_value() ? ingest->Put(key, *value) : ingest->Delete(key))
+            .ok());
     ASSERT_TRUE(ingest->Commit().ok());
   }
 
@@ -104,9 +104,8 @@ TEST_P(LoadDamageTest, AMissingPartIsDataLoss) {
 TEST_P(LoadDamageTest, ATruncatedPartIsDataLoss) {
   for (const std::string& key : PartKeys()) {
     const std::string& value = intact_[key];
-    for (const size_t size :
-         {size_t{0}, size_t{1}, size_t{23}, size_t{24}, value.size() / 2,
-          value.size() - 1}) {
+    for (const size_t size : {size_t{0}, size_t{1}, size_t{23}, size_t{24},
+                              value.size() / 2, value.size() - 1}) {
       ExpectLoss(key, value.substr(0, size));
     }
     ExpectLoss(key, value + '\0');
@@ -137,8 +136,12 @@ TEST_P(LoadDamageTest, ADamagedRecordIsDataLossForItsIdAloneAndNamed) {
   const std::string key = "r/id1-1";
   const std::string value = intact_.at(key);
   const std::vector<std::optional<std::string>> damaged = {
-      std::nullopt, value.substr(0, 30), testing::FlipBit(value, 8 * 30),
-      intact_.at("r/id1-2"), "x", ""};
+      std::nullopt,
+      value.substr(0, 30),
+      testing::FlipBit(value, 8 * 30),
+      intact_.at("r/id1-2"),
+      "x",
+      ""};
   for (const auto& bytes : damaged) {
     Put(key, bytes);
     ASSERT_TRUE(Reload(GetParam()).ok()) << "records are read when asked for";

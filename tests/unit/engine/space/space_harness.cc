@@ -55,8 +55,7 @@ void SpaceHarness::Publish(const schema::RecordDraft& draft) {
 
 Lsn SpaceHarness::Observe(const std::string& id, uint64_t seed,
                           const std::string& payload) {
-  const std::vector<float> vector =
-      testing::TestVector(kTestDimension, seed);
+  const std::vector<float> vector = testing::TestVector(kTestDimension, seed);
   schema::RecordDraft draft;
   draft.space_id = TestSpace().id;
   draft.id = id;
@@ -132,9 +131,8 @@ void SpaceHarness::ExpectMatchesModel() {
     EXPECT_LE(hits[0].distance, 1e-5) << id;
   }
   const auto count = static_cast<uint32_t>(model_.size());
-  const std::vector<Hit> all =
-      space_->Search(std::vector<float>(kTestDimension, 0.5f), count + 5,
-                     count + 5);
+  const std::vector<Hit> all = space_->Search(
+      std::vector<float>(kTestDimension, 0.5f), count + 5, count + 5);
   EXPECT_EQ(all.size(), model_.size());
   std::map<std::string, Lsn> found;
   for (const Hit& hit : all) {

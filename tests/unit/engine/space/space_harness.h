@@ -20,8 +20,7 @@ namespace engram::space {
 
 inline constexpr uint32_t kTestDimension = 6;
 
-schema::SpaceDescription TestSpace(
-    schema::Metric metric = schema::Metric::kL2);
+schema::SpaceDescription TestSpace(schema::Metric metric = schema::Metric::kL2);
 
 // A sealed group that holds one record.
 std::shared_ptr<const wal::Group> MakeGroup(const schema::RecordDraft& draft,

@@ -311,7 +311,7 @@ TEST_F(SpaceStateTest, ASearchSeesExactlyOneVersionOfAnIdThatChanges) {
   }
   std::thread worker([&] {
     while (!stop) {
-      if (space_->gate().records() > 0) space_->Serve(7);
+      if (Stats().pending_records > 0) space_->Serve(7);
     }
   });
   for (int i = 0; i < 1500; ++i) Observe("hot", 1 + i % 3);

@@ -54,9 +54,9 @@ TEST(VectorCheckTest, TheNormHasAnUpperLimit) {
   EXPECT_TRUE(CheckVector(space, OfSquaredNorm(0.999e30)).ok());
   EXPECT_THAT(Refusal(space, OfSquaredNorm(1.001e30)),
               HasSubstr("allowed are up to 1e+30"));
-  EXPECT_THAT(Refusal(space, std::vector<float>(
-                                 6, std::numeric_limits<float>::max())),
-              HasSubstr("squared norm"));
+  EXPECT_THAT(
+      Refusal(space, std::vector<float>(6, std::numeric_limits<float>::max())),
+      HasSubstr("squared norm"));
 }
 
 TEST(VectorCheckTest, TheNormHasALowerLimitForCosineOnly) {

@@ -39,9 +39,9 @@ TEST_F(IngestTest, NothingIsVisibleBeforeCommitAndAllIsAfterIt) {
   EXPECT_TRUE(absl::IsNotFound(store_->Get(kFamily, "r/a").status()));
   EXPECT_EQ(ingest->bytes(), 0u);
   ASSERT_TRUE(ingest->Commit().ok());
-  EXPECT_THAT(Contents(), UnorderedElementsAre(Pair("m/head", "h"),
-                                               Pair("r/a", "1"),
-                                               Pair("v/a", "2")));
+  EXPECT_THAT(Contents(),
+              UnorderedElementsAre(Pair("m/head", "h"), Pair("r/a", "1"),
+                                   Pair("v/a", "2")));
   EXPECT_EQ(*store_->Get(kFamily, "v/a"), "2");
   EXPECT_GT(ingest->bytes(), 0u);
 }
@@ -154,8 +154,7 @@ TEST_F(IngestTest, AFamilyThatDoesNotExistIsNotFoundAndNamed) {
   OpenWithFamily();
   const absl::Status status = store_->NewIngest("p000009").status();
   EXPECT_TRUE(absl::IsNotFound(status)) << status;
-  EXPECT_THAT(std::string(status.message()),
-              ::testing::HasSubstr("p000009"));
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("p000009"));
 }
 
 TEST_F(IngestTest, AMissingScratchFolderFailsItAndTheNextOneSucceeds) {

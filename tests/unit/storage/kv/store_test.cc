@@ -116,8 +116,8 @@ TEST_F(StoreTest, ScanStopsWithTheErrorOfItsVisitor) {
   OpenWithFamily();
   Commit({{"r/a", "1"}, {"r/b", "2"}});
   int visited = 0;
-  const absl::Status status = store_->Scan(
-      kFamily, "r/", [&](absl::string_view, absl::string_view) {
+  const absl::Status status =
+      store_->Scan(kFamily, "r/", [&](absl::string_view, absl::string_view) {
         ++visited;
         return absl::DataLossError("enough");
       });
@@ -306,8 +306,8 @@ class DamagedStoreTest : public StoreHarness {
     families.emplace_back(kDefaultFamily);
     size_t keys = 0;
     for (const std::string& family : families) {
-      const absl::Status status = (*store)->Scan(
-          family, "", [&](absl::string_view, absl::string_view) {
+      const absl::Status status =
+          (*store)->Scan(family, "", [&](absl::string_view, absl::string_view) {
             ++keys;
             return absl::OkStatus();
           });
