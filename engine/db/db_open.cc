@@ -120,8 +120,8 @@ DbImpl::~DbImpl() {
 absl::Status DbImpl::Start() {
   ENGRAM_ASSIGN_OR_RETURN(wal_directory_,
                           io::OpenPosixDirectory(files_.wal_path, false));
-  // The store is made before the first segment of the log. Without it, a log
-  // is enough only if it goes back to its first segment.
+  // The store is made before the first segment of the log. Where there is a
+  // log and no store, the store was lost.
   ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> log_files,
                           wal_directory_->List());
   kv::StoreOptions store_options;
