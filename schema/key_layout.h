@@ -6,7 +6,7 @@
 //                             r/<id>                   current records
 //                             v/<segment><generation>  vectors
 //
-// v/ sorts last: engine-driven compaction ends before it, so that vectors,
+// Reserved for dead letters: d/<lsn>. v/ sorts last: engine-driven compaction ends before it, so that vectors,
 // which never change, are not rewritten.
 
 #ifndef ENGRAM_SCHEMA_KEY_LAYOUT_H_

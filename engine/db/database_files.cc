@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <random>
 #include <vector>
 
@@ -128,13 +129,19 @@ absl::Status CreateIdentity(const std::string& path,
   return folder->Sync();
 }
 
-absl::Status MakeFolder(const std::string& path) {
-  return io::OpenPosixDirectory(path, true).status();
-}
-
 bool Exists(const std::string& path) {
   struct stat info;
   return ::lstat(path.c_str(), &info) == 0;
+}
+
+// Makes the folder `name` in `parent`, durably; "." is the working directory.
+absl::Status MakeFolder(const std::string& parent, absl::string_view name) {
+  const std::string path = Join(parent, name);
+  if (Exists(path)) return absl::OkStatus();
+  ENGRAM_RETURN_IF_ERROR(io::OpenPosixDirectory(path, true).status());
+  ENGRAM_ASSIGN_OR_RETURN(const auto folder,
+                          io::OpenPosixDirectory(parent, false));
+  return folder->Sync();
 }
 
 absl::StatusOr<io::DirectoryLock> LockOrNameOwner(const std::string& path,
@@ -157,13 +164,16 @@ std::string DatabaseIdText(const schema::DatabaseId& id) {
 }
 
 absl::StatusOr<DatabaseFiles> OpenDatabaseFiles(const std::string& path,
-                                                bool create) {
+                                                bool create, bool read_only) {
+  create = create && !read_only;
   const std::string identity_path = Join(path, kIdentityName);
   if (!Exists(path)) {
     if (!create) {
       return absl::NotFoundError(absl::StrCat(path, ": there is no database"));
     }
-    ENGRAM_RETURN_IF_ERROR(MakeFolder(path));
+    const std::filesystem::path full = std::filesystem::absolute(path);
+    ENGRAM_RETURN_IF_ERROR(
+        MakeFolder(full.parent_path().string(), full.filename().string()));
   }
   struct stat info;
   if (::stat(path.c_str(), &info) != 0) return ErrnoStatus(errno, "open", path);
@@ -180,7 +190,10 @@ absl::StatusOr<DatabaseFiles> OpenDatabaseFiles(const std::string& path,
   }
   const std::string wal_path = Join(path, kWalName);
   const std::string kv_path = Join(path, kStoreName);
-  ENGRAM_RETURN_IF_ERROR(MakeFolder(wal_path));
+  if (!read_only) ENGRAM_RETURN_IF_ERROR(MakeFolder(path, kWalName));
+  if (!Exists(wal_path)) {
+    return absl::DataLossError(absl::StrCat(wal_path, " is missing"));
+  }
   ENGRAM_ASSIGN_OR_RETURN(io::DirectoryLock lock,
                           LockOrNameOwner(path, wal_path));
   // Whose database it is was decided by the lock; what it is, is decided under
@@ -195,10 +208,13 @@ absl::StatusOr<DatabaseFiles> OpenDatabaseFiles(const std::string& path,
                             ReadSmallFile(identity_path));
     ENGRAM_ASSIGN_OR_RETURN(id, ParseIdentity(identity_path, text));
   }
-  ENGRAM_RETURN_IF_ERROR(
-      WriteSmallFile(Join(path, kOwnerName), absl::StrCat(::getpid(), "\n")));
-  // Here, so that it is for the owner alone: RocksDB would let others look.
-  ENGRAM_RETURN_IF_ERROR(MakeFolder(kv_path));
+  if (!read_only) {
+    // Here, so that it is for the owner alone: RocksDB would let others look.
+    ENGRAM_RETURN_IF_ERROR(MakeFolder(path, kStoreName));
+    // For the message that the next opener gets; worth no failure.
+    WriteSmallFile(Join(path, kOwnerName), absl::StrCat(::getpid(), "\n"))
+        .IgnoreError();
+  }
   return DatabaseFiles{wal_path, kv_path, id, created, std::move(lock)};
 }
 

@@ -25,9 +25,9 @@ struct DatabaseFiles {
 };
 
 // Locks the database in the folder `path`; makes one if there is none and
-// `create`. Errors as Db::Open() documents them.
+// `create`, writes nothing if `read_only`. Errors as Db::Open() documents them.
 absl::StatusOr<DatabaseFiles> OpenDatabaseFiles(const std::string& path,
-                                                bool create);
+                                                bool create, bool read_only);
 
 // 32 hexadecimal digits.
 std::string DatabaseIdText(const schema::DatabaseId& id);

@@ -88,6 +88,7 @@ absl::Status DbImpl::RunCheckpoint() {
   absl::Status status = AssignFamilies(entries);
   if (status.ok()) status = SaveSpaces(entries);
   if (status.ok()) status = SaveCatalogAndRecycle(published);
+  if (status.ok()) status = CompactFamilies(entries);
   {
     MutexLock lock(progress_mutex_);
     checkpoint_status_ = status;
@@ -98,33 +99,45 @@ absl::Status DbImpl::RunCheckpoint() {
 
 absl::Status DbImpl::AssignFamilies(
     absl::Span<const space::SpaceEntry> entries) {
+  std::vector<SpacePtr> spaces;
   std::vector<schema::CatalogEntry> assigned;
   for (const space::SpaceEntry& entry : entries) {
-    space::SpaceState& state = *entry.state;
-    if (!state.HasUnsaved() || !state.family().empty()) continue;
+    if (!entry.state->HasUnsaved() || !entry.state->family().empty()) continue;
     const std::string family = schema::FamilyName(catalog_.next_family++);
     ENGRAM_RETURN_IF_ERROR(store_->CreateFamily(family));
-    state.set_family(family);
-    assigned.push_back(space::MakeCatalogEntry(state, false));
+    spaces.push_back(entry.state);
+    assigned.push_back(space::MakeCatalogEntry(*entry.state, false));
+    assigned.back().family = family;
   }
   if (assigned.empty()) return absl::OkStatus();
-  // A space's head is written only to a family that the catalog gives it:
-  // recovery drops families that nobody owns.
+  // A space gets its family, and so a head, only once the catalog says so:
+  // recovery drops families that nobody owns. If this fails, the next
+  // checkpoint assigns others.
   catalog_.next_space_id = next_space_id_.load(std::memory_order_relaxed);
-  return space::SaveCatalog(store_.get(), catalog_, assigned, {});
+  ENGRAM_RETURN_IF_ERROR(
+      space::SaveCatalog(store_.get(), catalog_, assigned, {}));
+  for (size_t i = 0; i < spaces.size(); ++i) {
+    spaces[i]->set_family(assigned[i].family);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status DbImpl::SaveSpaces(absl::Span<const space::SpaceEntry> entries) {
+  absl::Status first_error;
   for (const space::SpaceEntry& entry : entries) {
     // A space that was dropped meanwhile keeps its family until we drop it.
     if (!entry.state->HasUnsaved() || entry.state->family().empty()) continue;
-    ENGRAM_ASSIGN_OR_RETURN(
-        const uint64_t bytes,
-        space::CheckpointSpace(entry.state.get(), store_.get()));
+    const absl::StatusOr<uint64_t> bytes =
+        space::CheckpointSpace(entry.state.get(), store_.get());
+    if (!bytes.ok()) {
+      // The others need not suffer: what this one lacks, the log keeps.
+      first_error.Update(bytes.status());
+      continue;
+    }
     MutexLock lock(progress_mutex_);
-    checkpoint_bytes_ += bytes;
+    checkpoint_bytes_ += *bytes;
   }
-  return absl::OkStatus();
+  return first_error;
 }
 
 absl::Status DbImpl::SaveCatalogAndRecycle(Lsn published) {
@@ -142,7 +155,8 @@ absl::Status DbImpl::SaveCatalogAndRecycle(Lsn published) {
   low_water = std::max(low_water, catalog_.low_water_lsn);
   if (published == catalog_.catalog_lsn &&
       low_water == catalog_.low_water_lsn && dropped.empty()) {
-    return absl::OkStatus();
+    // Nothing new; but the last attempt to recycle may have failed.
+    return writer_->Recycle(low_water);
   }
   for (const schema::CatalogEntry& entry : dropped) {
     if (entry.family.empty()) {
@@ -169,8 +183,20 @@ absl::Status DbImpl::SaveCatalogAndRecycle(Lsn published) {
     low_water_lsn_ = low_water;
   }
   progress_.NotifyAll();
-  ENGRAM_RETURN_IF_ERROR(writer_->Recycle(low_water));
-  return DropFamilies(std::move(dropped));
+  absl::Status first_error = writer_->Recycle(low_water);
+  first_error.Update(DropFamilies(std::move(dropped)));
+  return first_error;
+}
+
+absl::Status DbImpl::CompactFamilies(
+    absl::Span<const space::SpaceEntry> entries) {
+  ENGRAM_RETURN_IF_ERROR(store_->CompactIfNeeded(kv::kDefaultFamily));
+  for (const space::SpaceEntry& entry : entries) {
+    const std::string family = entry.state->family();
+    if (family.empty() || entry.state->dropped_lsn() != 0) continue;
+    ENGRAM_RETURN_IF_ERROR(store_->CompactIfNeeded(family));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status DbImpl::DropFamilies(std::vector<schema::CatalogEntry> dropped) {

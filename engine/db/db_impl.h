@@ -81,7 +81,7 @@ class DbImpl final : public wal::GroupSink {
   absl::Status Checkpoint();
   absl::Status Compact();
 
-  // wal::GroupSink: makes records visible. Also called for recovered groups.
+  // wal::GroupSink: makes records visible.
   void OnDurable(const std::shared_ptr<const wal::Group>& group) override;
 
  private:
@@ -90,6 +90,7 @@ class DbImpl final : public wal::GroupSink {
   // --- db_open.cc
   absl::Status Start();
   absl::Status LoadSpaces();
+  absl::Status CheckUnlistedFamilies() const;
   absl::Status LoadSpace(const schema::CatalogEntry& entry);
   absl::Status Recover();
   absl::Status CheckRecovered(const schema::RecordView& record) const;
@@ -107,6 +108,8 @@ class DbImpl final : public wal::GroupSink {
                              absl::Span<const SpacePtr> spaces,
                              const WriteOptions& options);
   absl::StatusOr<Lsn> AppendAdmin(const schema::RecordDraft& draft);
+  void Publish(const schema::RecordView& record,
+               const std::shared_ptr<const wal::Group>& group);
   void PublishRecord(const schema::RecordView& record,
                      const std::shared_ptr<const wal::Group>& group);
   void PublishCreate(const schema::RecordView& record);
@@ -135,6 +138,8 @@ class DbImpl final : public wal::GroupSink {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status SaveCatalogAndRecycle(Lsn published)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+  absl::Status CompactFamilies(absl::Span<const space::SpaceEntry> entries)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status DropFamilies(std::vector<schema::CatalogEntry> dropped)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
 
@@ -149,6 +154,7 @@ class DbImpl final : public wal::GroupSink {
   std::unique_ptr<wal::Writer> writer_;
   std::unique_ptr<ingest::WorkerPool> pool_;
   std::thread checkpoint_thread_;
+  std::vector<std::string> unlisted_families_;  // to be dropped by Start()
   uint64_t replayed_records_ = 0;
 
   // While Start() publishes what it reads from the log.

@@ -101,7 +101,7 @@ absl::StatusOr<std::shared_ptr<DbImpl>> DbImpl::Open(const std::string& path,
   ENGRAM_RETURN_IF_ERROR(CheckOptions(options));
   ENGRAM_ASSIGN_OR_RETURN(
       DatabaseFiles files,
-      OpenDatabaseFiles(path, options.create_if_missing && !options.read_only));
+      OpenDatabaseFiles(path, options.create_if_missing, options.read_only));
   std::shared_ptr<DbImpl> db(new DbImpl(path, options, std::move(files)));
   const absl::Status status = db->Start();
   if (!status.ok()) {
@@ -136,6 +136,10 @@ absl::Status DbImpl::Start() {
   ENGRAM_RETURN_IF_ERROR(LoadSpaces());
   ENGRAM_RETURN_IF_ERROR(Recover());
   if (!options_.read_only) {
+    // Only now: an Open() that fails changes nothing.
+    for (const std::string& family : unlisted_families_) {
+      ENGRAM_RETURN_IF_ERROR(store_->DropFamily(family));
+    }
     checkpoint_thread_ = std::thread([this] { CheckpointLoop(); });
     if (segments_->live_count() > kSegmentsLeftMax) RequestCheckpoint();
   }
@@ -192,10 +196,19 @@ absl::Status DbImpl::LoadSpaces() {
   catalog_.next_family = std::max(catalog_.next_family, last_family + 1);
   MutexLock progress_lock(progress_mutex_);
   low_water_lsn_ = catalog_.low_water_lsn;
-  if (options_.read_only) return absl::OkStatus();
-  // A family that was made for a space, but never got into the catalog.
-  for (const std::string& family : unlisted) {
-    ENGRAM_RETURN_IF_ERROR(store_->DropFamily(family));
+  unlisted_families_ = std::move(unlisted);
+  return CheckUnlistedFamilies();
+}
+
+// A family is made before the catalog lists it, and gets its first head after
+// that. So an unlisted one is empty, or the catalog was lost.
+absl::Status DbImpl::CheckUnlistedFamilies() const {
+  for (const std::string& family : unlisted_families_) {
+    const absl::Status status = store_->Get(family, schema::kHeadKey).status();
+    if (absl::IsNotFound(status)) continue;
+    ENGRAM_RETURN_IF_ERROR(status);
+    return absl::DataLossError(absl::StrCat(
+        "column family ", family, ": holds a space that the catalog lacks"));
   }
   return absl::OkStatus();
 }
@@ -220,10 +233,10 @@ absl::Status DbImpl::Recover() {
                    [this](std::shared_ptr<const wal::Group> group) {
                      absl::Status status;
                      group->ForEachRecord(
-                         [this, &status](const schema::RecordView& record) {
+                         [&](const schema::RecordView& record) {
                            if (status.ok()) status = CheckRecovered(record);
+                           if (status.ok()) Publish(record, group);
                          });
-                     if (status.ok()) OnDurable(group);
                      return status;
                    }));
   recovering_ = false;

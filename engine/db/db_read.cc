@@ -10,6 +10,12 @@
 #include "storage/base/status_macros.h"
 
 namespace engram::internal {
+namespace {
+
+// How often a waiter looks whether the log has failed.
+constexpr int64_t kLookMicros = 100'000;
+
+}  // namespace
 
 absl::Status DbImpl::CheckOpen(const Operation& operation,
                                const SpacePtr& space) const {
@@ -77,7 +83,8 @@ absl::Status DbImpl::WaitUntil(const std::function<bool()>& reached,
       return absl::DeadlineExceededError(absl::StrCat(
           what, " is not reached after ", absl::FormatDuration(timeout)));
     }
-    progress_.WaitFor(progress_mutex_, left);
+    // The log's failure makes no progress that would be notified.
+    progress_.WaitFor(progress_mutex_, std::min(left, kLookMicros));
   }
   return absl::OkStatus();
 }
@@ -106,14 +113,16 @@ absl::Status DbImpl::WaitSpace(const SpacePtr& space, Lsn lsn, Stage stage,
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
   const auto reached = [&] {
+    if (space->dropped_lsn() != 0) return true;
     if (published_lsn_.load(std::memory_order_acquire) < lsn) return false;
     if (stage == Stage::kDurable) return true;
     return stage == Stage::kIndexed ? space->IsIndexed(lsn)
                                     : space->IsCheckpointed(lsn);
   };
-  return WaitUntil(
+  ENGRAM_RETURN_IF_ERROR(WaitUntil(
       reached, absl::StrCat("LSN ", lsn, " of space \"", space->name(), "\""),
-      timeout);
+      timeout));
+  return CheckOpen(operation, space);
 }
 
 // --- Statistics --------------------------------------------------------------

@@ -11,6 +11,7 @@
 #include "engine/db/options_check.h"
 #include "engine/space/vector_check.h"
 #include "storage/base/check.h"
+#include "storage/base/clock.h"
 #include "storage/base/status_macros.h"
 
 namespace engram::internal {
@@ -165,19 +166,23 @@ absl::StatusOr<Lsn> DbImpl::Append(absl::Span<const schema::RecordDraft> drafts,
     ++demand.records;
     demand.bytes += AdmittedBytes(drafts[i]);
   }
-  const int64_t timeout_micros = ToMicros(options.admission_timeout);
+  const int64_t deadline =
+      Clock::System().MonotonicMicros() + ToMicros(options.admission_timeout);
+  const auto left = [deadline] {
+    return std::max<int64_t>(0, deadline - Clock::System().MonotonicMicros());
+  };
   absl::StatusOr<Lsn> lsn = 0;
   auto admitted_end = demands.begin();
   for (; admitted_end != demands.end(); ++admitted_end) {
     auto& [space, demand] = admitted_end->second;
     const absl::Status status =
-        space->gate().Admit(demand.records, demand.bytes, timeout_micros);
+        space->gate().Admit(demand.records, demand.bytes, left());
     if (!status.ok()) {
       lsn = status;
       break;
     }
   }
-  if (lsn.ok()) lsn = writer_->Append(drafts, timeout_micros);
+  if (lsn.ok()) lsn = writer_->Append(drafts, left());
   if (!lsn.ok()) {
     // Nothing of it was published, so nobody else gives the room back.
     for (auto it = demands.begin(); it != admitted_end; ++it) {
@@ -189,10 +194,17 @@ absl::StatusOr<Lsn> DbImpl::Append(absl::Span<const schema::RecordDraft> drafts,
     }
     return lsn;
   }
-  for (const SpacePtr& space : spaces) {
+  absl::Status status;
+  for (const auto& [id, space_and_demand] : demands) {
+    const auto& [space, demand] = space_and_demand;
     const Lsn dropped = space->dropped_lsn();
-    if (dropped != 0 && dropped < *lsn) return Dropped(*space);
+    if (dropped == 0 || dropped > *lsn) continue;
+    // Dropped between its admission and its publication, which did not take
+    // place then.
+    space->gate().Release(demand.records, demand.bytes);
+    status.Update(Dropped(*space));
   }
+  if (!status.ok()) return status;
   return lsn;
 }
 
@@ -276,32 +288,36 @@ absl::StatusOr<std::vector<std::string>> DbImpl::ListSpaces() {
 
 void DbImpl::OnDurable(const std::shared_ptr<const wal::Group>& group) {
   group->ForEachRecord([this, &group](const schema::RecordView& record) {
-    switch (record.type) {
-      case schema::RecordType::kObserve:
-      case schema::RecordType::kRemove:
-        PublishRecord(record, group);
-        break;
-      case schema::RecordType::kCreateSpace:
-        PublishCreate(record);
-        break;
-      case schema::RecordType::kDropSpace:
-        PublishDrop(record);
-        break;
-      case schema::RecordType::kIdleMarker:
-      case schema::RecordType::kCleanClose:
-      case schema::RecordType::kSeal:
-        break;
-    }
+    Publish(record, group);
   });
   published_lsn_.store(group->last_lsn(), std::memory_order_release);
   const uint64_t bytes = group->bytes().size();
   const uint64_t since = bytes + bytes_since_checkpoint_.fetch_add(
                                      bytes, std::memory_order_relaxed);
-  if (recovering_) return;
   if (since >= options_.checkpoint_wal_bytes || LogIsLong()) {
     RequestCheckpoint();
   }
   NotifyProgress();
+}
+
+void DbImpl::Publish(const schema::RecordView& record,
+                     const std::shared_ptr<const wal::Group>& group) {
+  switch (record.type) {
+    case schema::RecordType::kObserve:
+    case schema::RecordType::kRemove:
+      PublishRecord(record, group);
+      break;
+    case schema::RecordType::kCreateSpace:
+      PublishCreate(record);
+      break;
+    case schema::RecordType::kDropSpace:
+      PublishDrop(record);
+      break;
+    case schema::RecordType::kIdleMarker:
+    case schema::RecordType::kCleanClose:
+    case schema::RecordType::kSeal:
+      break;
+  }
 }
 
 void DbImpl::PublishRecord(const schema::RecordView& record,
@@ -339,7 +355,7 @@ void DbImpl::PublishDrop(const schema::RecordView& record) {
   const space::SpaceEntry entry = registry_.FindById(record.space_id);
   if (entry.state == nullptr) return;  // as above
   entry.state->MarkDropped(record.lsn);
-  registry_.Remove(*entry.state);
+  registry_.Remove(entry.state);
 }
 
 }  // namespace engram::internal

@@ -107,7 +107,8 @@ void Graph::Link(const InsertPlan& plan) {
       if (!StandsOn(neighbor.slot, layer)) continue;
       const bool accepted =
           LinkBack(neighbor.slot, layer, plan.slot, neighbor.distance);
-      if (accepted && layer == 0 && parents_[plan.slot] == kNoSlot) {
+      if (accepted && layer == 0 && parents_[plan.slot] == kNoSlot &&
+          parents_[neighbor.slot] != kNoSlot) {
         parents_[plan.slot] = neighbor.slot;
       }
     }

@@ -72,8 +72,7 @@ absl::Status SaveCatalog(kv::Store* store, const schema::Catalog& catalog,
             ? ingest->Delete(key)
             : ingest->Put(key, schema::EncodeCatalogEntry(*entry)));
   }
-  ENGRAM_RETURN_IF_ERROR(ingest->Commit());
-  return store->CompactIfNeeded(kv::kDefaultFamily);
+  return ingest->Commit();
 }
 
 }  // namespace engram::space

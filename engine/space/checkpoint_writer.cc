@@ -1,15 +1,48 @@
 #include "engine/space/checkpoint_writer.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "schema/envelope.h"
 #include "schema/key_layout.h"
+#include "schema/limits.h"
 #include "storage/base/check.h"
 #include "storage/base/status_macros.h"
 
 namespace engram::space {
 namespace {
+
+// Parts that a segment may have before they become one. Each is a reference in
+// the head, and a table.
+constexpr size_t kSegmentPartsMax = 8;
+
+// Where the new vectors start that a checkpoint writes: behind the last head's,
+// or, if the last segment is not full and has many parts, at the start of that
+// segment. Its parts are then taken from `head` and deleted.
+absl::StatusOr<uint32_t> MergeLastSegment(uint32_t slot_count,
+                                          uint32_t per_segment,
+                                          schema::Head* head,
+                                          kv::Ingest* ingest) {
+  std::vector<schema::PartReference>& parts = head->vector_parts;
+  if (slot_count % per_segment == 0 || parts.size() < kSegmentPartsMax) {
+    return slot_count;
+  }
+  const uint32_t segment = parts.back().index;
+  const size_t first = parts.size() - kSegmentPartsMax;
+  if (parts[first].index != segment) return slot_count;
+  size_t kept = parts.size();
+  while (kept > 0 && parts[kept - 1].index == segment) --kept;
+  // In ascending order: generations rise.
+  for (size_t i = kept; i < parts.size(); ++i) {
+    ENGRAM_RETURN_IF_ERROR(ingest->Delete(
+        schema::VectorPartKey(parts[i].index, parts[i].generation)));
+  }
+  parts.resize(kept);
+  return segment * per_segment;
+}
 
 // Slots that are new since the last head, a part for each segment.
 absl::Status PutVectors(const SpaceState& space, const SpaceSnapshot& snapshot,
@@ -17,6 +50,10 @@ absl::Status PutVectors(const SpaceState& space, const SpaceSnapshot& snapshot,
   const uint32_t per_segment =
       schema::VectorSegmentSlots(space.description().dimension);
   uint32_t slot = snapshot.previous.slot_count;
+  if (slot < snapshot.slot_count) {
+    ENGRAM_ASSIGN_OR_RETURN(slot,
+                            MergeLastSegment(slot, per_segment, head, ingest));
+  }
   while (slot < snapshot.slot_count) {
     const uint32_t segment = slot / per_segment;
     const uint32_t end =
@@ -87,8 +124,13 @@ absl::StatusOr<uint64_t> Save(SpaceState* space, SpaceSnapshot* snapshot,
                           store->NewIngest(space->family()));
   ENGRAM_RETURN_IF_ERROR(PutVectors(*space, *snapshot, head, ingest.get()));
   ENGRAM_RETURN_IF_ERROR(PutLinks(snapshot, space->id(), head, ingest.get()));
-  ENGRAM_RETURN_IF_ERROR(
-      ingest->Put(schema::kHeadKey, schema::EncodeHead(*head)));
+  const std::string encoded_head = schema::EncodeHead(*head);
+  if (encoded_head.size() > schema::kHeadBytesMax) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "space \"", space->name(), "\": the head has ", encoded_head.size(),
+        " bytes, readers take up to ", schema::kHeadBytesMax));
+  }
+  ENGRAM_RETURN_IF_ERROR(ingest->Put(schema::kHeadKey, encoded_head));
   ENGRAM_RETURN_IF_ERROR(PutRecords(*snapshot, space->id(), ingest.get()));
   ENGRAM_RETURN_IF_ERROR(ingest->Commit());
   return ingest->bytes();
@@ -115,7 +157,6 @@ absl::StatusOr<uint64_t> CheckpointSpace(SpaceState* space, kv::Store* store) {
     return bytes.status();
   }
   space->CommitCheckpoint(head);
-  ENGRAM_RETURN_IF_ERROR(store->CompactIfNeeded(space->family()));
   return bytes;
 }
 

@@ -16,11 +16,11 @@ void Registry::Add(SpaceEntry entry) {
   ENGRAM_CHECK(new_name && new_id);
 }
 
-void Registry::Remove(const SpaceState& state) {
+void Registry::Remove(const std::shared_ptr<SpaceState>& state) {
   MutexLock lock(mutex_);
-  ids_by_name_.erase(state.name());
-  by_id_.erase(state.id());
-  dropped_.push_back(MakeCatalogEntry(state, true));
+  ids_by_name_.erase(state->name());
+  by_id_.erase(state->id());
+  removed_.push_back(state);
 }
 
 void Registry::AddDropped(schema::CatalogEntry entry) {
@@ -59,8 +59,17 @@ size_t Registry::size() const {
 }
 
 std::vector<schema::CatalogEntry> Registry::TakeDropped() {
-  MutexLock lock(mutex_);
-  return std::exchange(dropped_, {});
+  std::vector<schema::CatalogEntry> dropped;
+  std::vector<std::shared_ptr<SpaceState>> removed;
+  {
+    MutexLock lock(mutex_);
+    dropped = std::exchange(dropped_, {});
+    removed = std::exchange(removed_, {});
+  }
+  for (const std::shared_ptr<SpaceState>& state : removed) {
+    dropped.push_back(MakeCatalogEntry(*state, true));
+  }
+  return dropped;
 }
 
 schema::CatalogEntry MakeCatalogEntry(const SpaceState& state, bool dropped) {

@@ -31,7 +31,7 @@ class Registry {
 
   // Takes a space out. What is left to do for its family is kept for
   // TakeDropped().
-  void Remove(const SpaceState& state);
+  void Remove(const std::shared_ptr<SpaceState>& state);
 
   // Adds what a catalog says is still to be dropped.
   void AddDropped(schema::CatalogEntry entry);
@@ -44,7 +44,8 @@ class Registry {
   std::vector<SpaceEntry> All() const;
   size_t size() const;
 
-  // Spaces that were removed since the last call.
+  // Spaces that were removed since the last call, each with the family that it
+  // has by now. Called by whoever assigns families.
   std::vector<schema::CatalogEntry> TakeDropped();
 
  private:
@@ -52,6 +53,7 @@ class Registry {
   absl::flat_hash_map<uint64_t, SpaceEntry> by_id_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, uint64_t> ids_by_name_
       ABSL_GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<SpaceState>> removed_ ABSL_GUARDED_BY(mutex_);
   std::vector<schema::CatalogEntry> dropped_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -92,9 +92,12 @@ uint64_t SpaceState::NextGeneration() {
 }
 
 void SpaceState::CommitCheckpoint(const schema::Head& head) {
+  // Freed after the lock is released: it may be a quarter of a gigabyte.
+  UnsavedMap saved;
   {
     MutexLock lock(mutex_);
     head_ = head;
+    saved = std::move(saving_);
     saving_.clear();
     saving_removed_ids_.clear();
     saving_bytes_ = 0;

@@ -4,11 +4,14 @@
 #ifndef ENGRAM_ENGINE_SPACE_TAIL_H_
 #define ENGRAM_ENGINE_SPACE_TAIL_H_
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -36,17 +39,16 @@ struct TailEntry {
 
 inline constexpr size_t kTailChunkEntries = 64;
 
-struct TailChunk {
-  std::array<TailEntry, kTailChunkEntries> entries;
-  std::shared_ptr<TailChunk> next;
-};
+using TailChunk = std::array<TailEntry, kTailChunkEntries>;
 
-// A range of the tail that stays in memory while someone looks at it.
+// A range of the tail, with just the chunks that hold it, that stays in memory
+// while someone looks at it.
 class TailPin {
  public:
   TailPin() = default;
-  TailPin(std::shared_ptr<TailChunk> first, size_t offset, size_t count)
-      : first_(std::move(first)), offset_(offset), count_(count) {}
+  TailPin(std::vector<std::shared_ptr<TailChunk>> chunks, size_t offset,
+          size_t count)
+      : chunks_(std::move(chunks)), offset_(offset), count_(count) {}
 
   size_t count() const { return count_; }
 
@@ -54,21 +56,16 @@ class TailPin {
   std::vector<TailEntry*> Entries() const {
     std::vector<TailEntry*> entries;
     entries.reserve(count_);
-    TailChunk* chunk = first_.get();
-    size_t index = offset_;
-    for (size_t i = 0; i < count_; ++i, ++index) {
-      if (index == kTailChunkEntries) {
-        chunk = chunk->next.get();
-        index = 0;
-      }
-      entries.push_back(&chunk->entries[index]);
+    for (size_t i = offset_; i < offset_ + count_; ++i) {
+      entries.push_back(
+          &(*chunks_[i / kTailChunkEntries])[i % kTailChunkEntries]);
     }
     return entries;
   }
 
  private:
-  std::shared_ptr<TailChunk> first_;
-  size_t offset_ = 0;
+  std::vector<std::shared_ptr<TailChunk>> chunks_;
+  size_t offset_ = 0;  // of the first entry in the first chunk
   size_t count_ = 0;
 };
 
@@ -81,51 +78,46 @@ class Tail {
  public:
   // The entry behind the last one, for the caller to fill in.
   TailEntry& Append() {
-    if (last_ == nullptr || last_used_ == kTailChunkEntries) {
-      auto chunk = std::make_shared<TailChunk>();
-      if (last_ == nullptr) {
-        first_ = chunk;
-        offset_ = 0;
-      } else {
-        last_->next = chunk;
-      }
-      last_ = std::move(chunk);
-      last_used_ = 0;
+    const size_t index = offset_ + count_;
+    if (index == chunks_.size() * kTailChunkEntries) {
+      chunks_.push_back(std::make_shared<TailChunk>());
     }
     ++count_;
-    return last_->entries[last_used_++];
+    return (*chunks_.back())[index % kTailChunkEntries];
   }
 
   // Pins the first `count_max` entries, or all.
   TailPin Pin(size_t count_max) const {
-    return TailPin(first_, offset_, count_ < count_max ? count_ : count_max);
+    const size_t count = std::min(count_, count_max);
+    const size_t chunks =
+        (offset_ + count + kTailChunkEntries - 1) / kTailChunkEntries;
+    return TailPin(
+        {chunks_.begin(),
+         chunks_.begin() + static_cast<ptrdiff_t>(count == 0 ? 0 : chunks)},
+        offset_, count);
   }
 
   // Takes `count` entries off the front.
   void PopFront(size_t count) {
     count_ -= count;
     offset_ += count;
-    if (count_ == 0) {
-      first_ = nullptr;
-      last_ = nullptr;
-      return;
+    for (; offset_ >= kTailChunkEntries; offset_ -= kTailChunkEntries) {
+      chunks_.pop_front();
     }
-    while (offset_ >= kTailChunkEntries) {
-      first_ = first_->next;
-      offset_ -= kTailChunkEntries;
+    if (count_ == 0) {
+      chunks_.clear();
+      offset_ = 0;
     }
   }
 
   const TailEntry* front() const {
-    return count_ == 0 ? nullptr : &first_->entries[offset_];
+    return count_ == 0 ? nullptr : &(*chunks_.front())[offset_];
   }
   size_t count() const { return count_; }
 
  private:
-  std::shared_ptr<TailChunk> first_;
-  std::shared_ptr<TailChunk> last_;
-  size_t offset_ = 0;     // of the first entry, in *first_
-  size_t last_used_ = 0;  // entries of *last_
+  std::deque<std::shared_ptr<TailChunk>> chunks_;
+  size_t offset_ = 0;  // of the first entry in the first chunk
   size_t count_ = 0;
 };
 

@@ -12,8 +12,8 @@
 namespace engram::io {
 namespace {
 
-constexpr int kAttempts = 6;
-constexpr useconds_t kPauseMicros = 50'000;
+constexpr int kAttempts = 51;
+constexpr useconds_t kPauseMicros = 5'000;
 
 }  // namespace
 
@@ -33,6 +33,12 @@ absl::StatusOr<DirectoryLock> DirectoryLock::Acquire(const std::string& path) {
     }
     ::usleep(kPauseMicros);
   }
+}
+
+void DirectoryLock::Release() {
+  // Closing lets go too, if a little later.
+  if (fd_.valid()) (void)::flock(fd_.get(), LOCK_UN);
+  fd_ = UniqueFd();
 }
 
 }  // namespace engram::io

@@ -22,8 +22,10 @@ class DirectoryLock {
 
   int fd() const { return fd_.get(); }
 
-  // Lets go before the object is destroyed.
-  void Release() { fd_ = UniqueFd(); }
+  // Lets go before the object is destroyed, and for all who share the
+  // descriptor: a ring that the kernel has not taken apart yet, or the child of
+  // a fork. The caller's writes have all completed.
+  void Release();
 
  private:
   explicit DirectoryLock(UniqueFd fd) : fd_(std::move(fd)) {}

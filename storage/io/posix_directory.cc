@@ -62,6 +62,7 @@ class PosixFile final : public File {
                    static_cast<off_t>(offset + done));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return ErrnoStatus(errno, "write", path_);
+      if (n == 0) return ErrnoStatus(EIO, "write nothing to", path_);
       done += static_cast<size_t>(n);
     }
     return absl::OkStatus();

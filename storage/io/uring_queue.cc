@@ -133,7 +133,15 @@ void UringQueue::Start(uint64_t slot_index) {
 absl::Status UringQueue::SubmitAll() {
   for (int attempt = 0;; ++attempt) {
     const int result = ::io_uring_submit(&ring_);
-    if (result >= 0) return absl::OkStatus();
+    // The kernel may take fewer than it was offered.
+    if (result >= 0 && ::io_uring_sq_ready(&ring_) == 0) {
+      return absl::OkStatus();
+    }
+    if (result > 0) continue;
+    if (result == 0 && attempt == kRetriesMax) {
+      return ErrnoStatus(EBUSY, "submit to", "io_uring");
+    }
+    if (result == 0) continue;
     if ((result != -EINTR && result != -EAGAIN) || attempt == kRetriesMax) {
       return ErrnoStatus(-result, "submit to", "io_uring");
     }

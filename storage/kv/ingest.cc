@@ -14,11 +14,14 @@
 namespace engram::kv {
 
 struct Ingest::Table {
-  explicit Table(std::string file_path, rocksdb::ColumnFamilyHandle* family)
+  Table(std::string file_path,
+        const std::shared_ptr<rocksdb::Cache>& block_cache,
+        rocksdb::ColumnFamilyHandle* family)
       : path(std::move(file_path)),
-        writer(rocksdb::EnvOptions(),
-               rocksdb::Options(MakeDbOptions(), MakeFamilyOptions()), family) {
-  }
+        writer(
+            rocksdb::EnvOptions(),
+            rocksdb::Options(MakeDbOptions(), MakeFamilyOptions(block_cache)),
+            family) {}
 
   std::string path;
   rocksdb::SstFileWriter writer;
@@ -46,7 +49,7 @@ absl::StatusOr<Ingest::Table*> Ingest::TableFor(absl::string_view key) {
   if (table == nullptr) {
     table = std::make_unique<Table>(
         absl::StrCat(scratch_prefix_, vectors ? "-vectors.sst" : "-main.sst"),
-        family_.get());
+        store_->block_cache_, family_.get());
     ENGRAM_RETURN_IF_ERROR(ToStatus(table->writer.Open(table->path)));
   }
   ++table->entries;

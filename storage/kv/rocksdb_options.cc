@@ -30,13 +30,18 @@ rocksdb::DBOptions MakeDbOptions() {
   return options;
 }
 
-rocksdb::ColumnFamilyOptions MakeFamilyOptions() {
+std::shared_ptr<rocksdb::Cache> MakeBlockCache() {
+  return rocksdb::NewLRUCache(kBlockCacheBytes);
+}
+
+rocksdb::ColumnFamilyOptions MakeFamilyOptions(
+    const std::shared_ptr<rocksdb::Cache>& block_cache) {
   rocksdb::BlockBasedTableOptions table;
   // Debian's RocksDB computes crc32c at 0.7 GB/s and XXH3 at 4.9.
   table.checksum = rocksdb::kXXH3;
   table.block_size = kBlockBytes;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kFilterBitsPerKey));
-  table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+  table.block_cache = block_cache;
 
   rocksdb::ColumnFamilyOptions options;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));

@@ -3,8 +3,11 @@
 #ifndef ENGRAM_STORAGE_KV_ROCKSDB_OPTIONS_H_
 #define ENGRAM_STORAGE_KV_ROCKSDB_OPTIONS_H_
 
+#include <memory>
+
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "rocksdb/cache.h"
 #include "rocksdb/options.h"
 #include "rocksdb/slice.h"
 #include "rocksdb/status.h"
@@ -12,7 +15,11 @@
 namespace engram::kv {
 
 rocksdb::DBOptions MakeDbOptions();
-rocksdb::ColumnFamilyOptions MakeFamilyOptions();
+
+// All families of a store share one block cache.
+std::shared_ptr<rocksdb::Cache> MakeBlockCache();
+rocksdb::ColumnFamilyOptions MakeFamilyOptions(
+    const std::shared_ptr<rocksdb::Cache>& block_cache);
 
 // OK stays OK; Corruption becomes DATA_LOSS, NoSpace RESOURCE_EXHAUSTED, a
 // held lock UNAVAILABLE, NotFound NOT_FOUND, anything else INTERNAL.

@@ -21,6 +21,11 @@ constexpr absl::string_view kScratchFolder = "scratch";
 // Tables that may overlap before the family is compacted.
 constexpr uint64_t kOverlappingTablesMax = 8;
 
+// This many tables that are small on average are merged, vectors and all: a
+// database that is opened for a few writes at a time makes one each time.
+constexpr size_t kTablesMax = 64;
+constexpr uint64_t kSmallTableBytes = uint64_t{4} << 20;
+
 absl::Status ResetScratch(const std::string& path) {
   std::error_code error;
   std::filesystem::remove_all(path, error);
@@ -62,7 +67,9 @@ absl::StatusOr<std::vector<std::string>> ListFamilies(
 }  // namespace
 
 Store::Store(std::string scratch_path, bool read_only)
-    : scratch_path_(std::move(scratch_path)), read_only_(read_only) {}
+    : scratch_path_(std::move(scratch_path)),
+      read_only_(read_only),
+      block_cache_(MakeBlockCache()) {}
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(
     const std::string& path, const StoreOptions& options) {
@@ -78,7 +85,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
                           ListFamilies(path, db_options));
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (const std::string& name : names) {
-    descriptors.emplace_back(name, MakeFamilyOptions());
+    descriptors.emplace_back(name, MakeFamilyOptions(store->block_cache_));
   }
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
@@ -129,7 +136,7 @@ absl::Status Store::CreateFamily(absl::string_view name) {
   ENGRAM_CHECK(!read_only_);  // RocksDB itself does not refuse
   rocksdb::ColumnFamilyHandle* handle = nullptr;
   ENGRAM_RETURN_IF_ERROR(ToStatus(db_->CreateColumnFamily(
-      MakeFamilyOptions(), std::string(name), &handle)));
+      MakeFamilyOptions(block_cache_), std::string(name), &handle)));
   MutexLock lock(mutex_);
   families_[std::string(name)] = FamilyRef(handle);
   return absl::OkStatus();
@@ -209,6 +216,13 @@ absl::Status Store::CompactIfNeeded(absl::string_view family) {
   std::string text;
   if (db_->GetProperty(handle.get(), "rocksdb.num-files-at-level0", &text)) {
     tables = std::strtoull(text.c_str(), nullptr, 10);
+  }
+  rocksdb::ColumnFamilyMetaData family_tables;
+  db_->GetColumnFamilyMetaData(handle.get(), &family_tables);
+  if (family_tables.file_count >= kTablesMax &&
+      family_tables.size / family_tables.file_count < kSmallTableBytes) {
+    return ToStatus(db_->CompactRange(rocksdb::CompactRangeOptions(),
+                                      handle.get(), nullptr, nullptr));
   }
   if (tables < kOverlappingTablesMax) return absl::OkStatus();
   const rocksdb::Slice end = ToSlice(schema::kVectorPrefix);

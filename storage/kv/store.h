@@ -21,6 +21,7 @@
 #include "storage/base/mutex.h"
 
 namespace rocksdb {
+class Cache;
 class ColumnFamilyHandle;
 class DB;
 }  // namespace rocksdb
@@ -76,8 +77,8 @@ class Store {
   // Starts a set of changes to one family. The store outlives it.
   absl::StatusOr<std::unique_ptr<Ingest>> NewIngest(absl::string_view family);
 
-  // Merges the family's tables where many have gathered; vectors (v/), which
-  // never change, stay where they are.
+  // Merges the family's tables where many have gathered. Vectors (v/), which
+  // never change, stay where they are unless their tables are many and small.
   absl::Status CompactIfNeeded(absl::string_view family);
 
   // Rewrites all tables of all families.
@@ -98,6 +99,7 @@ class Store {
 
   const std::string scratch_path_;
   const bool read_only_;
+  const std::shared_ptr<rocksdb::Cache> block_cache_;
   std::unique_ptr<rocksdb::DB> db_;
 
   mutable Mutex mutex_;

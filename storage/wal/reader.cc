@@ -212,6 +212,11 @@ absl::Status Recovery::ScanComplete(const SegmentFile& segment,
     if (!skip) break;
     skipped = true;
   }
+  if (next_lsn_ > recorded.last_lsn + 1) {
+    return absl::DataLossError(absl::StrCat(
+        segment.file->path(), ": holds LSN ", next_lsn_ - 1,
+        ", but its successor says that it ends at ", recorded.last_lsn));
+  }
   if (next_lsn_ == recorded.last_lsn + 1 && offset < recorded.end_offset) {
     Warn(absl::StrCat(segment.file->path(), ": damage at offset ", offset,
                       " in a marker: ", why));

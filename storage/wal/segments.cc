@@ -184,24 +184,15 @@ absl::StatusOr<std::unique_ptr<io::File>> Segments::Take(
 }
 
 absl::Status Segments::Recycle(uint64_t number) {
-  absl::Status status = Retire(number);
-  if (!status.ok()) {
-    MutexLock lock(mutex_);
-    live_.push_back(number);
-  }
-  changed_.NotifyAll();
-  return status;
-}
-
-absl::Status Segments::Retire(uint64_t number) {
   const std::string name = SegmentFileName(number);
   bool keep = false;
   std::string spare;
   {
     MutexLock lock(mutex_);
-    const auto it = std::find(live_.begin(), live_.end(), number);
-    ENGRAM_CHECK(it != live_.end());
-    live_.erase(it);
+    const bool live =
+        std::find(live_.begin(), live_.end(), number) != live_.end();
+    // Tried before: only the sync is left to do.
+    if (!live) return directory_->Sync();
     keep = spares_.size() < kSpares;
     if (keep) spare = absl::StrCat(kSparePrefix, next_spare_++);
   }
@@ -214,12 +205,15 @@ absl::Status Segments::Retire(uint64_t number) {
   }
   ENGRAM_RETURN_IF_ERROR(keep ? directory_->Rename(name, spare)
                               : directory_->Remove(name));
-  ENGRAM_RETURN_IF_ERROR(directory_->Sync());
-  if (keep) {
+  // The name is gone, whatever becomes of the sync.
+  const absl::Status status = directory_->Sync();
+  {
     MutexLock lock(mutex_);
-    spares_.push_back(spare);
+    live_.erase(std::find(live_.begin(), live_.end(), number));
+    if (keep) spares_.push_back(spare);
   }
-  return absl::OkStatus();
+  changed_.NotifyAll();
+  return status;
 }
 
 absl::StatusOr<std::unique_ptr<io::File>> Segments::OpenForWrite(

@@ -82,7 +82,6 @@ class Segments {
 
   void PrepareLoop();
   absl::Status RemoveLeftovers();
-  absl::Status Retire(uint64_t number);
   bool WantsSpare() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   io::Directory* const directory_;

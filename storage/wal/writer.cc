@@ -31,6 +31,14 @@ constexpr size_t kReservedBytes = 2 * kWalBlockBytes;
 // Longer waits would overflow when they are added to the time.
 constexpr int64_t kTimeoutMicrosMax = int64_t{1} << 60;
 
+// A failed log has one code whatever made it fail: RESOURCE_EXHAUSTED, say,
+// promises that nothing was written and that it may be tried again.
+absl::Status LogFailure(const absl::Status& status) {
+  if (status.ok() || absl::IsInternal(status)) return status;
+  return absl::InternalError(absl::StrCat(
+      "the log has failed, reopen the database: ", status.message()));
+}
+
 uint64_t RandomEpoch() {
   std::random_device random;
   uint64_t epoch = 0;
@@ -141,6 +149,7 @@ absl::Status Writer::WaitForRoom(size_t bytes, int64_t deadline) {
     const absl::Status status = segments_->WaitReady(
         spares_needed, deadline - Clock::System().MonotonicMicros());
     mutex_.Lock();
+    ENGRAM_RETURN_IF_ERROR(stats_.status);
     ENGRAM_RETURN_IF_ERROR(status);
   }
 }
@@ -261,7 +270,7 @@ void Writer::Run() {
             ? WriteMarker(schema::RecordType::kCleanClose)
             : absl::OkStatus();
     lock.Lock();
-    stats_.status = status;
+    stats_.status = LogFailure(status);
   }
   ended_ = true;
   changed_.NotifyAll();
@@ -297,10 +306,10 @@ void Writer::CommitPending() {
     planned_offset_ = offset_;
     idle_marked_ = false;
   } else {
-    stats_.status = status;
+    stats_.status = LogFailure(status);
   }
   taken->done = true;
-  taken->status = status;
+  taken->status = stats_.status;
   taken->finished.NotifyAll();
   changed_.NotifyAll();
 }
@@ -315,7 +324,7 @@ void Writer::WriteIdleMarker() {
   mutex_.Lock();
   planned_offset_ = offset_;
   if (status.ok()) return;
-  stats_.status = status;
+  stats_.status = LogFailure(status);
   changed_.NotifyAll();
 }
 

@@ -187,14 +187,14 @@ TEST_F(BadInputTest, Batches) {
   WriteBatch large;
   const std::string payload(kPayloadBytesMax, 'p');
   for (int i = 0; i < 3; ++i) {
-    large.Observe(space_, {absl::StrCat(i), TestVector(kDimension, 1),
-                           payload});
+    large.Observe(space_,
+                  {absl::StrCat(i), TestVector(kDimension, 1), payload});
   }
   EXPECT_THAT(std::string(db_->Write(large).status().message()),
               HasSubstr("a log segment holds"));
   for (int i = 0; i < 15; ++i) {
-    large.Observe(space_, {absl::StrCat(i), TestVector(kDimension, 1),
-                           payload});
+    large.Observe(space_,
+                  {absl::StrCat(i), TestVector(kDimension, 1), payload});
   }
   EXPECT_THAT(std::string(db_->Write(large).status().message()),
               HasSubstr("allowed are up to 16777216"));

@@ -273,13 +273,13 @@ TEST_F(DbLifecycleTest, StatsConserveRecords) {
   Open();
   Space space = OpenSpace("a");
   for (int i = 0; i < 500; ++i) {
-    ASSERT_TRUE(space.Observe({absl::StrCat(i % 100), TestVector(kDimension, i),
-                               ""})
-                    .ok());
+    ASSERT_TRUE(
+        space.Observe({absl::StrCat(i % 100), TestVector(kDimension, i), ""})
+            .ok());
   }
-  ASSERT_TRUE(db_->Wait(db_->GetStats()->last_lsn, Stage::kIndexed,
-                        absl::Seconds(10))
-                  .ok());
+  ASSERT_TRUE(
+      db_->Wait(db_->GetStats()->last_lsn, Stage::kIndexed, absl::Seconds(10))
+          .ok());
   const DbStats stats = *db_->GetStats();
   EXPECT_EQ(stats.accepted_records, 500u);
   EXPECT_EQ(stats.indexed_records + stats.pending_records, 500u);

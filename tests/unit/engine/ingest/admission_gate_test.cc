@@ -1,6 +1,7 @@
 #include "engine/ingest/admission_gate.h"
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -104,8 +105,11 @@ TEST(AdmissionGateTest, OneReleaseWakesEveryoneForWhomThereIsRoom) {
     waiters.emplace_back([&] { EXPECT_TRUE(gate.Admit(1, 1, kLong).ok()); });
   }
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const int64_t begin = Clock::System().MonotonicMicros();
   gate.Release(kWaiters, 8);
   for (std::thread& waiter : waiters) waiter.join();
+  EXPECT_LT(Clock::System().MonotonicMicros() - begin, kLong / 2)
+      << "someone slept until the time was up";
   EXPECT_EQ(gate.records(), static_cast<uint64_t>(kWaiters));
 }
 

@@ -45,7 +45,7 @@ TEST(RegistryTest, ARemovedSpaceIsGoneAndHandedOutOnceToBeDropped) {
   a.state->set_family("p000004");
   registry.Add(a);
   EXPECT_TRUE(registry.TakeDropped().empty());
-  registry.Remove(*a.state);
+  registry.Remove(a.state);
   EXPECT_EQ(registry.size(), 0u);
   EXPECT_EQ(registry.FindByName("a").state, nullptr);
   EXPECT_EQ(registry.FindById(3).state, nullptr);
