@@ -6,8 +6,8 @@
 //                             r/<id>                   current records
 //                             v/<segment><generation>  vectors
 //
-// Reserved for dead letters: d/<lsn>. v/ sorts last: engine-driven compaction ends before it, so that vectors,
-// which never change, are not rewritten.
+// d/<lsn> is reserved for dead letters. v/ sorts last: engine-driven compaction
+// ends before it, so that vectors, which never change, are not rewritten.
 
 #ifndef ENGRAM_SCHEMA_KEY_LAYOUT_H_
 #define ENGRAM_SCHEMA_KEY_LAYOUT_H_

@@ -50,7 +50,8 @@ absl::StatusOr<std::string> ReadSmallFile(const std::string& path) {
 absl::Status WriteSmallFile(const std::string& path, absl::string_view text) {
   const UniqueFd fd(
       ::open(path.c_str(),
-             O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, kFileMode));
+             O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+             kFileMode));
   if (!fd.valid()) return ErrnoStatus(errno, "create", path);
   const ssize_t bytes = ::write(fd.get(), text.data(), text.size());
   if (bytes != static_cast<ssize_t>(text.size())) {

@@ -154,6 +154,7 @@ class DbImpl final : public wal::GroupSink {
   std::unique_ptr<wal::Writer> writer_;
   std::unique_ptr<ingest::WorkerPool> pool_;
   std::thread checkpoint_thread_;
+  bool catalog_exists_ = false;
   std::vector<std::string> unlisted_families_;  // to be dropped by Start()
   uint64_t replayed_records_ = 0;
 

@@ -175,6 +175,7 @@ absl::Status DbImpl::LoadSpace(const schema::CatalogEntry& entry) {
 absl::Status DbImpl::LoadSpaces() {
   ENGRAM_ASSIGN_OR_RETURN(space::LoadedCatalog loaded,
                           space::LoadCatalog(*store_));
+  catalog_exists_ = loaded.exists;
   MarkReplaced(&loaded.entries);
   next_space_id_.store(loaded.catalog.next_space_id, std::memory_order_relaxed);
   std::vector<std::string> unlisted = store_->Families();
@@ -240,7 +241,7 @@ absl::Status DbImpl::Recover() {
                      return status;
                    }));
   recovering_ = false;
-  if (!log.exists && recovery.known_durable_lsn > 0) {
+  if (!log.exists && catalog_exists_) {
     return absl::DataLossError(
         absl::StrCat("the log is missing; checkpoints reach to LSN ",
                      recovery.known_durable_lsn));
@@ -319,6 +320,10 @@ absl::Status DbImpl::StartLog(const wal::RecoveredLog& log) {
       writer_,
       wal::Writer::Open(writer_options, log.position, segments_.get(), this));
   MutexLock lock(checkpoint_mutex_);
+  if (!catalog_exists_) {
+    // From now on, a log that is not there was lost.
+    ENGRAM_RETURN_IF_ERROR(space::SaveCatalog(store_.get(), catalog_, {}, {}));
+  }
   return writer_->Recycle(catalog_.low_water_lsn);
 }
 
@@ -327,7 +332,12 @@ absl::Status DbImpl::Close() {
     return absl::FailedPreconditionError(
         absl::StrCat(path_, ": the database is closed"));
   }
-  NotifyProgress();  // whoever waits gives up
+  // Whoever waits gives up.
+  NotifyProgress();
+  for (const space::SpaceEntry& entry : registry_.All()) {
+    entry.state->gate().Close();
+  }
+  if (segments_ != nullptr) segments_->StopWaiting();
   gate_.WaitEmpty();
   {
     MutexLock lock(progress_mutex_);

@@ -184,6 +184,9 @@ absl::StatusOr<Lsn> DbImpl::Append(absl::Span<const schema::RecordDraft> drafts,
   }
   if (lsn.ok()) lsn = writer_->Append(drafts, left());
   if (!lsn.ok()) {
+    for (const SpacePtr& space : spaces) {
+      if (space->dropped_lsn() != 0) lsn = Dropped(*space);
+    }
     // Nothing of it was published, so nobody else gives the room back.
     for (auto it = demands.begin(); it != admitted_end; ++it) {
       auto& [space, demand] = it->second;
@@ -355,6 +358,7 @@ void DbImpl::PublishDrop(const schema::RecordView& record) {
   const space::SpaceEntry entry = registry_.FindById(record.space_id);
   if (entry.state == nullptr) return;  // as above
   entry.state->MarkDropped(record.lsn);
+  entry.state->gate().Close();
   registry_.Remove(entry.state);
 }
 

@@ -54,8 +54,11 @@ void Graph::Search(absl::Span<const float> query, size_t k, size_t ef,
   if (!entry.exists || k == 0) return;
   const PreparedQuery prepared = distance_.Prepare(query);
   const NeighborKey nearest = Descend(prepared, entry, 0, scratch);
+  // From the entry point too: everything is reachable from there, while the
+  // node that the upper layers lead to may lie in a group without a way out,
+  // say among copies of one vector.
   SearchLayer(nodes_, distance_, prepared, nearest, 0, std::max(ef, k), accept,
-              scratch);
+              scratch, KeyOfSlot(prepared, entry.slot));
   CopyNearest(scratch.results, k, out);
 }
 

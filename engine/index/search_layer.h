@@ -73,13 +73,15 @@ inline void GatherUnvisited(const NodeStore& nodes, uint32_t slot,
 }
 
 // Leaves in scratch.results up to `ef` accepted nodes near `query`, ascending.
-// Starts at `entry`, a node on `layer` with its distance. `accept` is asked
+// Starts at `entry`, a node on `layer` with its distance, and also at
+// `second_entry` unless that is kKeyMax. `accept` is asked
 // once for each node that could be a result; a node that it refuses is walked
 // through like any other but takes no place among the results.
 template <typename Accept>
 void SearchLayer(const NodeStore& nodes, const VectorDistance& distance,
                  const PreparedQuery& query, NeighborKey entry, uint32_t layer,
-                 size_t ef, const Accept& accept, Scratch& scratch) {
+                 size_t ef, const Accept& accept, Scratch& scratch,
+                 NeighborKey second_entry = kKeyMax) {
   constexpr std::greater<NeighborKey> kNearestFirst;
   // No walk sees more than all slots, however large `ef` is.
   scratch.visited.Reset(
@@ -90,6 +92,13 @@ void SearchLayer(const NodeStore& nodes, const VectorDistance& distance,
   ResultHeap results(&scratch.results, ef);
   scratch.visited.Insert(SlotOf(entry));
   if (accept(SlotOf(entry))) results.Push(entry);
+  if (second_entry != kKeyMax && scratch.visited.Insert(SlotOf(second_entry))) {
+    candidates.push_back(second_entry);
+    std::push_heap(candidates.begin(), candidates.end(), kNearestFirst);
+    if (second_entry < results.bound() && accept(SlotOf(second_entry))) {
+      results.Push(second_entry);
+    }
+  }
 
   while (!candidates.empty() && candidates.front() <= results.bound()) {
     const uint32_t nearest = SlotOf(candidates.front());

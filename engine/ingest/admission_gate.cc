@@ -18,6 +18,7 @@ absl::Status AdmissionGate::Admit(uint64_t records, uint64_t bytes,
   if (!HasRoom(records, bytes)) {
     const int64_t deadline = Clock::System().MonotonicMicros() + timeout_micros;
     do {
+      if (closed_) break;
       const int64_t left = deadline - Clock::System().MonotonicMicros();
       if (left <= 0) {
         return absl::ResourceExhaustedError(absl::StrCat(
@@ -28,9 +29,21 @@ absl::Status AdmissionGate::Admit(uint64_t records, uint64_t bytes,
       released_.WaitFor(mutex_, left);
     } while (!HasRoom(records, bytes));
   }
+  if (closed_) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(scope_, ": is being closed or dropped"));
+  }
   records_ += records;
   bytes_ += bytes;
   return absl::OkStatus();
+}
+
+void AdmissionGate::Close() {
+  {
+    MutexLock lock(mutex_);
+    closed_ = true;
+  }
+  released_.NotifyAll();
 }
 
 void AdmissionGate::Force(uint64_t records, uint64_t bytes) {

@@ -32,6 +32,9 @@ class AdmissionGate {
   // admitted when nothing else is pending.
   absl::Status Admit(uint64_t records, uint64_t bytes, int64_t timeout_micros);
 
+  // Whoever waits, or comes later, is refused with FAILED_PRECONDITION.
+  void Close();
+
   // Admits without a limit: what recovery reads from the log was accepted
   // before.
   void Force(uint64_t records, uint64_t bytes);
@@ -53,6 +56,7 @@ class AdmissionGate {
   CondVar released_;
   uint64_t records_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace engram::ingest

@@ -40,7 +40,8 @@ absl::Status ResetScratch(const std::string& path) {
 // An error of opening; a file that is missing is damage here.
 absl::Status ToOpenStatus(const rocksdb::Status& status) {
   const absl::Status converted = ToStatus(status);
-  if (status.IsPathNotFound()) {
+  if (status.IsPathNotFound() ||
+      absl::StrContains(converted.message(), "No such file")) {
     return absl::DataLossError(converted.message());
   }
   return converted;

@@ -28,9 +28,14 @@ absl::StatusOr<SegmentScanner> SegmentScanner::Open(const io::File* file) {
     if ((copy + 1) * kWalBlockBytes > read) break;
     absl::StatusOr<schema::SegmentHeader> header =
         schema::DecodeSegmentHeader(blocks.data() + copy * kWalBlockBytes);
+    if (header.ok() && file_bytes < header->segment_bytes) {
+      // Every byte was written before the segment was used.
+      return absl::DataLossError(absl::StrCat(file->path(), ": truncated, has ",
+                                              file_bytes, " bytes of ",
+                                              header->segment_bytes));
+    }
     if (header.ok()) {
-      const uint64_t bytes = std::min(file_bytes, header->segment_bytes);
-      return SegmentScanner(file, *header, bytes);
+      return SegmentScanner(file, *header, header->segment_bytes);
     }
     // Intact but of a newer version says more than damaged.
     if (copy == 0 || absl::IsUnimplemented(header.status())) {

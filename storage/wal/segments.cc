@@ -103,6 +103,9 @@ absl::Status Segments::WaitReady(int count, int64_t timeout_micros) {
                            std::min(timeout_micros, kTimeoutMicrosMax);
   MutexLock lock(mutex_);
   while (static_cast<int>(spares_.size()) < count) {
+    if (waiting_stopped_) {
+      return absl::FailedPreconditionError("the log is being closed");
+    }
     const int64_t left = deadline - Clock::System().MonotonicMicros();
     if (left <= 0) {
       if (!prepare_status_.ok()) {
@@ -117,6 +120,14 @@ absl::Status Segments::WaitReady(int count, int64_t timeout_micros) {
     changed_.WaitFor(mutex_, left);
   }
   return absl::OkStatus();
+}
+
+void Segments::StopWaiting() {
+  {
+    MutexLock lock(mutex_);
+    waiting_stopped_ = true;
+  }
+  changed_.NotifyAll();
 }
 
 void Segments::PrepareLoop() {

@@ -57,6 +57,9 @@ class Segments {
   // message says which.
   absl::Status WaitReady(int count, int64_t timeout_micros);
 
+  // WaitReady() then fails with FAILED_PRECONDITION instead of waiting.
+  void StopWaiting();
+
   // Turns a spare into the segment that `header` describes: writes and syncs
   // its header blocks, renames it, syncs the folder. Waits for a spare if
   // there is none yet.
@@ -95,6 +98,7 @@ class Segments {
   uint64_t segments_max_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t next_spare_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool waiting_stopped_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::thread preparer_;
 };

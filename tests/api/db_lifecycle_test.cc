@@ -3,9 +3,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <string>
+#include <thread>
+#include <vector>
 
+#include "absl/time/clock.h"
 #include "engram/db.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -102,6 +106,37 @@ TEST_F(DbLifecycleTest, AfterCloseEveryCallIsRefused) {
   EXPECT_EQ(db_->Close().code(), code);
   db_.reset();
   EXPECT_EQ(space.Get("a").status().code(), code) << "the handle outlives it";
+}
+
+TEST_F(DbLifecycleTest, CloseEndsAWriteThatWaitsForRoom) {
+  Options options = SmallLog();
+  options.workers = 1;
+  options.pending_records_max = 1;
+  Open(options);
+  Space space = OpenSpace("notes");
+  WriteOptions for_ever;
+  for_ever.admission_timeout = absl::InfiniteDuration();
+  std::atomic<bool> refused{false};
+  std::vector<std::thread> writers;
+  for (int writer = 0; writer < 4; ++writer) {
+    writers.emplace_back([&, writer] {
+      for (int i = 0; !refused; ++i) {
+        const absl::Status status =
+            space
+                .Observe({absl::StrCat(writer, "-", i),
+                          TestVector(kDimension, i), ""},
+                         for_ever)
+                .status();
+        if (status.ok()) continue;
+        EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+        refused = true;
+      }
+    });
+  }
+  absl::SleepFor(absl::Milliseconds(100));
+  EXPECT_TRUE(db_->Close().ok());
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_TRUE(refused);
 }
 
 TEST_F(DbLifecycleTest, UpsertReplacesAndRemoveRemovesAlsoAcrossReopening) {

@@ -374,9 +374,11 @@ TEST_F(CreationTest, WithAnEmptyLogFolderAlone) {
   ExpectWorks();
 }
 
-TEST_F(CreationTest, WithoutALog) {
+TEST_F(CreationTest, WithoutALogIsDataLoss) {
   Remove("wal");
-  ExpectWorks();
+  const absl::Status status = Open().status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the log is missing"));
 }
 
 TEST_F(CreationTest, WithAStoreThatHasOnlyJustBegunAndNoLog) {

@@ -67,8 +67,7 @@ void WriteForEver(Db* db, const LedgerWriter& ledger, uint32_t thread,
     entry.space = random() % kLedgerSpaces;
     entry.number = random() % kLedgerIdsPerThread;
     // Rises from run to run too: the seed does. No two threads have the same.
-    entry.version =
-        uint64_t{seed} << 32 | (sequence * kLedgerThreads + thread);
+    entry.version = uint64_t{seed} << 32 | (sequence * kLedgerThreads + thread);
     entry.remove = random() % 5 == 0;
     ledger.Write(entry);
     const std::string id = LedgerId(entry);
@@ -110,8 +109,7 @@ int Run(char** arguments) {
   const LedgerWriter ledger(arguments[2]);
   std::vector<std::thread> threads;
   for (uint32_t i = 0; i < kLedgerThreads; ++i) {
-    threads.emplace_back(
-        [&, i] { WriteForEver(db->get(), ledger, i, seed); });
+    threads.emplace_back([&, i] { WriteForEver(db->get(), ledger, i, seed); });
   }
   threads.emplace_back([&] { ChurnForEver(db->get()); });
   for (std::thread& thread : threads) thread.join();

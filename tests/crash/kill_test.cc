@@ -36,7 +36,7 @@ int CyclesFromEnvironment(const char* name, int otherwise) {
 // The child writes until it is killed; its start, recovery included, gets
 // this long at least.
 constexpr int kLifeMicrosMin = 5'000;
-constexpr int kLifeMicrosMax = 120'000;
+constexpr int kLifeMicrosMax = 60'000;
 constexpr int kCyclesPerVerify = 10;
 
 class KillTest : public ::testing::Test {

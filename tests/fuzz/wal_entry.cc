@@ -139,6 +139,8 @@ bool WalSegment(absl::string_view input) {
                 chunk.data(), chunk.size());
   }
   if ((flags & kFixChecksums) != 0) FixGroups(flags, header, &segment);
+  // A file that is shorter than its header says is refused at once.
+  segment.resize(schema::kSegmentBytesMin);
 
   testing::MemoryDirectory directory;
   directory.SetContents(wal::SegmentFileName(1), std::move(segment));
@@ -146,7 +148,7 @@ bool WalSegment(absl::string_view input) {
     directory.SetContents(
         wal::SegmentFileName(2),
         WithHeader(SecondHeader(header, options[3], options[4]),
-                   schema::kGroupsOffset + kWalBlockBytes));
+                   schema::kSegmentBytesMin));
   }
   wal::RecoveryOptions recovery;
   recovery.database_id = kDatabase;

@@ -144,8 +144,7 @@ TEST_P(VisibilityTest, ARemovedIdIsNeverReturnedAfterItsAcknowledgement) {
       ASSERT_TRUE(space_.Observe({id, vector, ""}).ok());
       if (i % 4 < 2) {  // also versions that are in the graph already
         const auto lsn = space_.GetStats()->acknowledged_lsn;
-        ASSERT_TRUE(
-            space_.Wait(lsn, Stage::kIndexed, absl::Seconds(30)).ok());
+        ASSERT_TRUE(space_.Wait(lsn, Stage::kIndexed, absl::Seconds(30)).ok());
       }
       ASSERT_TRUE(space_.Remove(id).ok());
       for (const Hit& hit : Search(vector, 5)) ASSERT_NE(hit.id, id);

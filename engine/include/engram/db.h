@@ -80,8 +80,8 @@ class Db {
   // Writes a batch: all of it becomes durable, and is replayed after a crash,
   // or none of it. Returns the LSN of its last record. A space that is dropped
   // at the same moment takes its part of the batch along: NOT_FOUND. Other
-  // errors as for Space::Observe(), and INVALID_ARGUMENT for an empty or too large batch or
-  // one with spaces of another database.
+  // errors as for Space::Observe(), and INVALID_ARGUMENT for a batch that is
+  // empty, too large, or has spaces of another database.
   absl::StatusOr<Lsn> Write(const WriteBatch& batch,
                             const WriteOptions& options = {});
 

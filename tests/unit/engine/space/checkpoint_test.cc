@@ -195,8 +195,7 @@ TEST_P(CheckpointTest, ASnapshotCountsTheLiveNodesAndListsWhatChanged) {
   EXPECT_EQ(snapshot.live_count, 109u) << "without 1, 3 and the old 2";
   EXPECT_EQ(snapshot.nodes.size(), 112u) << "links of all";
   EXPECT_EQ(snapshot.has_graph, GetParam() < 110);
-  EXPECT_THAT(snapshot.removed_ids, ElementsAre("1", "3"))
-      << "2 has come back";
+  EXPECT_THAT(snapshot.removed_ids, ElementsAre("1", "3")) << "2 has come back";
   ASSERT_EQ(snapshot.records.size(), 2u) << "records of the new ones only";
   EXPECT_EQ(snapshot.records[0].id, "2");
   EXPECT_EQ(snapshot.records[1].id, "new");

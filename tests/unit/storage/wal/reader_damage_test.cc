@@ -89,6 +89,18 @@ TEST_F(ReaderDamageTest, ABitInEachPercentOfTheLogIsDataLossWithItsLsns) {
   EXPECT_GE(flips, 200);
 }
 
+TEST_F(ReaderDamageTest, ASegmentThatIsShorterThanItWasMadeIsDataLoss) {
+  const size_t last = segments_.size() - 1;
+  const std::string name = SegmentFileName(last + 1);
+  for (const size_t bytes : {segments_[last].size() - 1,
+                             segments_[last].size() / 2, size_t{20'000}}) {
+    directory_.SetContents(name, segments_[last].substr(0, bytes));
+    const absl::Status status = RecoverAll(&directory_, {}).status();
+    EXPECT_TRUE(absl::IsDataLoss(status)) << bytes << ": " << status;
+    EXPECT_NE(status.message().find("truncated"), absl::string_view::npos);
+  }
+}
+
 TEST_F(ReaderDamageTest, ABitInEachHeaderFieldIsDataLossWithItsLsns) {
   for (size_t segment = 0; segment < segments_.size(); ++segment) {
     for (const PlacedGroup& group : groups_[segment]) {

@@ -61,7 +61,8 @@ TEST_P(WriterFinalErrorTest, NothingIsAcknowledgedAfterIt) {
   log_->WaitIdle();
   FailOnce(GetParam());
   const absl::Status first = log_->Append({"lost"}).status();
-  EXPECT_EQ(first, absl::UnknownError("input/output error"));
+  EXPECT_EQ(first, absl::InternalError("the log has failed, reopen the "
+                                       "database: input/output error"));
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(log_->Append({"after"}).status(), first);
   }
