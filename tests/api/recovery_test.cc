@@ -40,6 +40,10 @@ Options SmallLog() {
 
 class RecoveryTest : public ::testing::Test {
  protected:
+  void SetUp() override {
+    if (!testing::kChildrenMayStartThreads) GTEST_SKIP() << "forks threads";
+  }
+
   absl::StatusOr<std::unique_ptr<Db>> Open(
       const Options& options = SmallLog()) const {
     return Db::Open(path(), options);
@@ -344,6 +348,8 @@ class CreationTest : public RecoveryTest {
  protected:
   // A database that was opened and never written to.
   void SetUp() override {
+    RecoveryTest::SetUp();
+    if (IsSkipped()) return;
     ASSERT_EQ(RunInChild([&] { return OpenForEver() != nullptr ? 0 : 1; }), 0);
   }
 

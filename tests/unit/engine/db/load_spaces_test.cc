@@ -105,6 +105,7 @@ class LoadSpacesTest : public ::testing::Test {
 // The owner was killed in its first checkpoint after the change: the new space
 // is in the catalog, and that the old one was dropped is not.
 TEST_F(LoadSpacesTest, AKillAfterTheNewSpaceWasListedBesideTheOld) {
+  if (!testing::kChildrenMayStartThreads) GTEST_SKIP() << "forks threads";
   const int first = RunInChild([&] {
     Db* const db = OpenForEver();
     const Lsn lsn = ObserveIn(db, "old");
@@ -133,6 +134,7 @@ TEST_F(LoadSpacesTest, AKillAfterTheNewSpaceWasListedBesideTheOld) {
 // The catalog knows the new space, and the log still holds the creation of the
 // old one.
 TEST_F(LoadSpacesTest, AKillBeforeTheCatalogsLsnCaughtUp) {
+  if (!testing::kChildrenMayStartThreads) GTEST_SKIP() << "forks threads";
   const int last = RunInChild([&] {
     Db* const db = OpenForEver();
     if (ObserveIn(db, "old") == 0) return 0;
@@ -146,6 +148,7 @@ TEST_F(LoadSpacesTest, AKillBeforeTheCatalogsLsnCaughtUp) {
 }
 
 TEST_F(LoadSpacesTest, ACreationUnderANameThatAnOlderSpaceHasIsDataLoss) {
+  if (!testing::kChildrenMayStartThreads) GTEST_SKIP() << "forks threads";
   const int last = RunInChild(
       [&] { return static_cast<int>(ObserveIn(OpenForEver(), "x")); });
   ASSERT_GT(last, 0);
@@ -217,6 +220,7 @@ TEST_F(DamagedHeadTest, AMissingFamilyIsDataLossNotAnEmptySpace) {
 }
 
 TEST_F(DamagedHeadTest, AFamilyThatWasNeverWrittenToIsThatOfANewSpace) {
+  if (!testing::kChildrenMayStartThreads) GTEST_SKIP() << "forks threads";
   const int last = RunInChild([&] {
     Db* const db = OpenForEver();
     if (!db->DropSpace("a").ok() || !db->Checkpoint().ok()) return 0;

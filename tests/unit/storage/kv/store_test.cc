@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "store_harness.h"
+#include "tests/support/child_process.h"
 
 namespace engram::kv {
 namespace {
@@ -144,6 +145,7 @@ TEST_F(StoreTest, ASecondOpenInTheSameProcessIsUnavailable) {
 }
 
 TEST_F(StoreTest, ASecondOpenInAnotherProcessIsUnavailable) {
+  if (!testing::kChildrenMayStartThreads) GTEST_SKIP() << "forks threads";
   int to_parent[2];
   int to_child[2];
   ASSERT_EQ(::pipe(to_parent), 0);
