@@ -25,8 +25,8 @@ class FormatTest : public ::testing::TestWithParam<const char*> {};
 TEST_P(FormatTest, ADatabaseOfThisVersionOpensWithAllThatItHeld) {
   testing::TemporaryDirectory directory;
   const std::string command =
-      absl::StrCat("tar -xzf ", ENGRAM_FIXTURES, "/", GetParam(),
-                   ".tar.gz -C ", directory.path());
+      absl::StrCat("tar -xzf ", ENGRAM_FIXTURES, "/", GetParam(), ".tar.gz -C ",
+                   directory.path());
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
   auto db = Db::Open(directory.PathOf("db"), FixtureOptions());
   ASSERT_TRUE(db.ok()) << db.status();
