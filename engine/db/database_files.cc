@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -102,6 +103,10 @@ absl::Status CheckMayCreate(const std::string& path) {
   ENGRAM_ASSIGN_OR_RETURN(const auto folder,
                           io::OpenPosixDirectory(path, false));
   ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> names, folder->List());
+  // Another process may be creating the database at this moment.
+  if (std::find(names.begin(), names.end(), kIdentityName) != names.end()) {
+    return absl::OkStatus();
+  }
   for (const std::string& name : names) {
     if (name == kIdentityTemporaryName || name == kOwnerName) continue;
     if (name == kWalName) {
