@@ -183,7 +183,9 @@ TEST_F(ReaderDamageTest, KnownDurableRecordsAreGuardedWithoutAnyMarker) {
 // An intact group of the same epoch and the same LSNs that is not the one that
 // was written, as after a write that went to the wrong place.
 TEST_F(ReaderDamageTest, AnotherIntactGroupInACompleteSegmentIsDataLoss) {
-  const PlacedGroup& replaced = groups_[0][2];
+  size_t index = 1;
+  while (groups_[0][index].marker) ++index;
+  const PlacedGroup& replaced = groups_[0][index];
   Group other(replaced.header.record_bytes);
   std::string payload = written_[replaced.header.first_lsn - 1].payload;
   payload[0] = '?';
