@@ -41,7 +41,8 @@ struct DbStats {
   uint64_t spaces = 0;
   uint64_t workers = 0;
 
-  // Records. accepted = indexed + pending, always.
+  // Records. accepted = indexed + pending once no write and no batch is in
+  // progress; the parts are read one after the other.
   uint64_t accepted_records = 0;  // since Open(), replayed ones included
   uint64_t indexed_records = 0;
   uint64_t pending_records = 0;
