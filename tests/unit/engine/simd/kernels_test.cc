@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdio>
+#include <cstdlib>
 #include <random>
 #include <string>
 #include <vector>
@@ -130,31 +132,26 @@ TEST_P(KernelsTest, AnEmptyBatchWritesNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryTable, KernelsTest,
-                         testing::Values("generic", "avx2"),
+                         testing::Values("generic", "avx2", "avx512"),
                          [](const auto& tested) { return tested.param; });
-
-TEST(KernelTablesTest, Avx2AgreesWithGeneric) {
-  const Kernels* generic = KernelsByName("generic");
-  const Kernels* avx2 = KernelsByName("avx2");
-  ASSERT_NE(generic, nullptr);
-  if (avx2 == nullptr) GTEST_SKIP() << "this CPU lacks AVX2";
-  for (size_t dimension : Dimensions()) {
-    const Vectors vectors(dimension);
-    std::vector<float> expected(kRowCount);
-    std::vector<float> actual(kRowCount);
-    generic->l2_squared(vectors.query, vectors.rows.data(), kRowCount,
-                        dimension, expected.data());
-    avx2->l2_squared(vectors.query, vectors.rows.data(), kRowCount, dimension,
-                     actual.data());
-    for (size_t i = 0; i < kRowCount; ++i) {
-      EXPECT_NEAR(actual[i], expected[i], kTolerance * expected[i])
-          << "dimension " << dimension << " row " << i;
-    }
-  }
-}
 
 TEST(KernelTablesTest, TheBestTableIsOneThatCanBeAskedForByName) {
   EXPECT_EQ(KernelsByName(BestKernels().name), &BestKernels());
+}
+
+TEST(KernelTablesTest, TheEnvironmentChoosesTheTable) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto name_under = [](const char* forced) {
+    setenv("ENGRAM_SIMD", forced, 1);
+    std::fprintf(stderr, "chose %s", BestKernels().name);
+    std::_Exit(0);
+  };
+  EXPECT_EXIT(name_under("generic"), testing::ExitedWithCode(0),
+              "chose generic");
+  if (KernelsByName("avx2") != nullptr) {
+    EXPECT_EXIT(name_under("avx2"), testing::ExitedWithCode(0), "chose avx2");
+  }
+  EXPECT_DEATH(name_under("avx9000"), "ENGRAM_SIMD=avx9000");
 }
 
 TEST(KernelTablesTest, AnUnknownNameGivesNoTable) {
