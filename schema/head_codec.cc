@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "schema/flatbuffer_access.h"
@@ -8,6 +8,8 @@
 
 namespace engram::schema {
 namespace {
+
+constexpr uint32_t kCentreVersionMin = 2;
 
 // A head may list more than the other tables, but has only a few tables.
 using FlatReferences = flatbuffers::Vector<const fb::PartReference*>;
@@ -44,14 +46,35 @@ absl::Status CheckCoverage(absl::string_view what,
     if (part.first_slot != next || part.count == 0 ||
         part.generation > head.generation) {
       return absl::DataLossError(
-          absl::StrCat("head: ", what, " part ", part.index, " starts at slot ",
+          absl::StrCat("head: ", what, " part ", part.index, " starts at row ",
                        part.first_slot, ", expected ", next));
     }
     next += part.count;
   }
   if (next != head.slot_count) {
     return absl::DataLossError(absl::StrCat(
-        "head: ", what, " parts hold ", next, " slots of ", head.slot_count));
+        "head: ", what, " parts hold ", next, " rows of ", head.slot_count));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckCentre(const Head& head, uint32_t format_version) {
+  if (head.centre.empty()) return absl::OkStatus();
+  if (!head.has_graph || format_version < kCentreVersionMin) {
+    return absl::DataLossError(absl::StrCat(
+        "head: has a centre ", head.has_graph ? "" : "without a graph ",
+        "in format version ", format_version));
+  }
+  if (head.centre.size() != head.space.dimension) {
+    return absl::DataLossError(
+        absl::StrCat("head: centre has ", head.centre.size(),
+                     " components, dimension is ", head.space.dimension));
+  }
+  for (const float component : head.centre) {
+    if (!std::isfinite(component)) {
+      return absl::DataLossError(
+          "head: a component of the centre is no number");
+    }
   }
   return absl::OkStatus();
 }
@@ -63,10 +86,11 @@ std::string EncodeHead(const Head& head) {
   const auto space = CreateDescription(head.space, &builder);
   const auto vectors = CreateReferences(head.vector_parts, &builder);
   const auto links = CreateReferences(head.link_parts, &builder);
+  const auto centre = builder.CreateVector(head.centre);
   builder.Finish(fb::CreateHead(
       builder, kCheckpointFormatVersion, head.generation, head.checkpoint_lsn,
       space, head.slot_count, head.live_count, head.has_graph, head.entry_slot,
-      head.entry_layer, vectors, links));
+      head.entry_layer, vectors, links, centre));
   return Wrap({ValueKind::kHead, head.space.id, head.generation}, builder);
 }
 
@@ -98,6 +122,9 @@ absl::StatusOr<Head> DecodeHead(uint64_t space_id, absl::string_view value) {
   head.entry_layer = flat->entry_layer();
   head.vector_parts = ReadReferences(flat->vector_parts());
   head.link_parts = ReadReferences(flat->link_parts());
+  if (flat->centre() != nullptr) {
+    head.centre.assign(flat->centre()->begin(), flat->centre()->end());
+  }
   if (flat->format_version() == 0 ||
       head.generation != unwrapped.generation() || head.space.id != space_id ||
       head.checkpoint_lsn > kWalNumberMax ||
@@ -105,6 +132,7 @@ absl::StatusOr<Head> DecodeHead(uint64_t space_id, absl::string_view value) {
       (head.has_graph && head.entry_slot >= head.slot_count)) {
     return absl::DataLossError("head: a field is out of range");
   }
+  ENGRAM_RETURN_IF_ERROR(CheckCentre(head, flat->format_version()));
   ENGRAM_RETURN_IF_ERROR(CheckCoverage("vector", head.vector_parts, head));
   ENGRAM_RETURN_IF_ERROR(CheckCoverage("link", head.link_parts, head));
   return head;

@@ -13,6 +13,7 @@ namespace {
 constexpr uint8_t kLayerMask = 0x1f;
 constexpr uint8_t kRemovedFlag = 0x20;
 constexpr uint8_t kNoLayersFlag = 0x40;
+constexpr uint8_t kTwinFlag = 0x80;  // only with kNoLayersFlag, alone
 static_assert(kLayerMax <= kLayerMask);
 
 void PutVarint(uint32_t value, std::string* out) {
@@ -68,6 +69,13 @@ absl::Status BadNode(uint32_t slot, absl::string_view what) {
 void PutNode(uint32_t delta, NodeLinks* node, std::string* out) {
   ENGRAM_CHECK(node->layers.size() <= kLayerMax + 1);
   PutVarint(delta, out);
+  if (node->twin_of != kNoTwin) {
+    ENGRAM_CHECK(!node->removed && node->layers.empty());
+    ENGRAM_CHECK(node->twin_of != node->slot);
+    out->push_back(static_cast<char>(kTwinFlag | kNoLayersFlag));
+    PutVarint(node->twin_of, out);
+    return;
+  }
   uint8_t flags = node->removed ? kRemovedFlag : 0;
   if (node->layers.empty()) {
     flags |= kNoLayersFlag;
@@ -101,9 +109,39 @@ absl::Status ReadLayer(uint32_t slot, uint32_t slot_count, uint32_t degree_max,
     neighbor += delta;
     if (neighbor >= slot_count || (i > 0 && delta == 0) || neighbor == slot) {
       return BadNode(slot, absl::StrCat("neighbor ", neighbor, " of ",
-                                        slot_count, " slots"));
+                                        slot_count, " rows"));
     }
     neighbors->push_back(static_cast<uint32_t>(neighbor));
+  }
+  return absl::OkStatus();
+}
+
+// What follows a node's flags; node->slot is known.
+absl::Status ReadNode(uint8_t flags, uint32_t slot_count, uint32_t M,
+                      NodeReader* reader, NodeLinks* node) {
+  const bool twin = (flags & kTwinFlag) != 0;
+  const bool no_layers = (flags & kNoLayersFlag) != 0;
+  node->removed = (flags & kRemovedFlag) != 0;
+  if (twin && (!no_layers || node->removed)) {
+    return BadNode(node->slot, "a twin that is removed or has layers");
+  }
+  if (no_layers && (flags & kLayerMask) != 0) {
+    return BadNode(node->slot, "has a top layer and no layers");
+  }
+  if (twin) {
+    node->twin_of = reader->Varint();
+    if (!reader->ok()) return BadNode(node->slot, "truncated");
+    if (node->twin_of >= slot_count || node->twin_of == node->slot) {
+      return BadNode(node->slot, absl::StrCat("twin of ", node->twin_of, " of ",
+                                              slot_count, " rows"));
+    }
+  }
+  if (no_layers) return absl::OkStatus();
+  node->layers.resize((flags & kLayerMask) + 1);
+  for (size_t layer = 0; layer < node->layers.size(); ++layer) {
+    ENGRAM_RETURN_IF_ERROR(ReadLayer(node->slot, slot_count,
+                                     layer == 0 ? 2 * M : M, reader,
+                                     &node->layers[layer]));
   }
   return absl::OkStatus();
 }
@@ -150,19 +188,11 @@ absl::StatusOr<std::vector<NodeLinks>> DecodeLinkPart(
     slot += delta;
     const uint8_t flags = reader.Byte();
     if (!reader.ok() || slot >= slot_count || (i == 0) != (delta == 0)) {
-      return BadNode(reference.first_slot + i, "slot out of order or range");
+      return BadNode(reference.first_slot + i, "row out of order or range");
     }
     NodeLinks node;
     node.slot = static_cast<uint32_t>(slot);
-    node.removed = (flags & kRemovedFlag) != 0;
-    const uint32_t layers =
-        (flags & kNoLayersFlag) != 0 ? 0 : (flags & kLayerMask) + 1;
-    node.layers.resize(layers);
-    for (uint32_t layer = 0; layer < layers; ++layer) {
-      ENGRAM_RETURN_IF_ERROR(ReadLayer(node.slot, slot_count,
-                                       layer == 0 ? 2 * M : M, &reader,
-                                       &node.layers[layer]));
-    }
+    ENGRAM_RETURN_IF_ERROR(ReadNode(flags, slot_count, M, &reader, &node));
     nodes.push_back(std::move(node));
   }
   if (!reader.AtEnd()) {

@@ -1,6 +1,8 @@
 // The values of one space's checkpoint: head, vector parts, link parts and
-// records. Decoding accepts any bytes and checks what they mean as far as one
-// value can tell; engine/index checks the graph as a whole.
+// records. A `slot` is a row here: a version's place in the order in which the
+// space's checkpoints have saved them, which never changes. Decoding accepts
+// any bytes and checks what they mean as far as one value can tell;
+// engine/index checks the graph as a whole.
 
 #ifndef ENGRAM_SCHEMA_PART_CODEC_H_
 #define ENGRAM_SCHEMA_PART_CODEC_H_
@@ -39,12 +41,15 @@ struct Head {
   uint32_t entry_layer = 0;
   std::vector<PartReference> vector_parts;  // by first_slot, without gaps
   std::vector<PartReference> link_parts;    // by index, without gaps
+  // What the graph's vectors are centred by; empty, or `dimension` finite
+  // numbers. Empty without a graph and in heads of version 1.
+  std::vector<float> centre;
 };
 
 std::string EncodeHead(const Head& head);
 absl::StatusOr<Head> DecodeHead(uint64_t space_id, absl::string_view value);
 
-// Slots of one segment. A segment is as many slots as surely fit in a value.
+// Rows of one segment. A segment is as many rows as surely fit in a value.
 uint32_t VectorSegmentSlots(uint32_t dimension);
 
 struct VectorPart {
@@ -55,7 +60,7 @@ struct VectorPart {
   std::vector<float> rows;  // lsns.size() * dimension
 };
 
-// One slot's contribution to a part; borrows everything.
+// One row's contribution to a part; borrows everything.
 struct VectorRow {
   Lsn lsn = 0;
   absl::string_view id;
@@ -70,22 +75,29 @@ absl::StatusOr<VectorPart> DecodeVectorPart(uint64_t space_id,
                                             const PartReference& reference,
                                             absl::string_view value);
 
-// What a checkpoint says of one node. layers[l] holds its neighbors on layer
-// l; a space without a graph has nodes without layers.
+// NodeLinks::twin_of of what is no twin.
+inline constexpr uint32_t kNoTwin = UINT32_MAX;
+
+// What a checkpoint says of one row. layers[l] holds its neighbors on layer l.
+// Without layers are: every row of a space without a graph; a twin, which has
+// the codes of another live node, its head, and is found through it; and a
+// removed row, unless version 1 wrote it, where it remained a node.
 struct NodeLinks {
   uint32_t slot = 0;
   bool removed = false;
   std::vector<std::vector<uint32_t>> layers;
+  uint32_t twin_of = kNoTwin;  // its head's row
 };
 
-// Nodes of one link part.
+// Rows of one link part.
 inline constexpr uint32_t kLinkPartNodes = 4096;
 
-// Sorts each node's neighbors.
+// Sorts each node's neighbors. A twin must be neither removed nor have layers.
 std::string EncodeLinkPart(uint64_t space_id, uint64_t generation,
                            absl::Span<NodeLinks> nodes);
 
-// `slot_count` bounds every slot, `M` every list (2 M on layer 0).
+// `slot_count` bounds every row, `M` every list (2 M on layer 0). A twin's head
+// is another row; that it is a live node with layers is for the caller to see.
 absl::StatusOr<std::vector<NodeLinks>> DecodeLinkPart(
     uint64_t space_id, uint32_t slot_count, uint32_t M,
     const PartReference& reference, absl::string_view value);

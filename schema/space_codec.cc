@@ -30,6 +30,32 @@ absl::Status CheckName(absl::string_view name) {
   return absl::OkStatus();
 }
 
+absl::Status CheckCodes(const SpaceDescription& space, absl::string_view who) {
+  if (static_cast<uint8_t>(space.quantization) > kQuantizationLast) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        who, "quantization is ", static_cast<int>(space.quantization),
+        ", allowed are 0 to ", kQuantizationLast));
+  }
+  if (static_cast<uint8_t>(space.stored) > kStoredLast) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(who, "stored is ", static_cast<int>(space.stored),
+                     ", allowed are 0 to ", kStoredLast));
+  }
+  const Quantization resolved =
+      ResolveQuantization(space.quantization, space.metric, space.dimension);
+  if (space.stored != Stored::kNone || resolved != Quantization::kNone) {
+    return absl::OkStatus();
+  }
+  const std::string because =
+      space.quantization == Quantization::kAuto
+          ? absl::StrCat(", which is none at dimension ", space.dimension)
+          : "";
+  return absl::InvalidArgumentError(absl::StrCat(
+      who, "stored is none and quantization is ",
+      QuantizationName(space.quantization), because,
+      ": nothing would be left of a vector, allowed is one of the two"));
+}
+
 }  // namespace
 
 absl::Status CheckSpaceDescription(const SpaceDescription& space) {
@@ -55,7 +81,7 @@ absl::Status CheckSpaceDescription(const SpaceDescription& space) {
         who, "ef_construction is ", space.ef_construction,
         ", allowed are M = ", space.M, " to ", kEfConstructionMax));
   }
-  return absl::OkStatus();
+  return CheckCodes(space, who);
 }
 
 flatbuffers::Offset<fb::SpaceDescription> CreateDescription(
@@ -64,7 +90,9 @@ flatbuffers::Offset<fb::SpaceDescription> CreateDescription(
       *builder, space.id,
       builder->CreateString(space.name.data(), space.name.size()),
       space.dimension, static_cast<uint8_t>(space.metric), space.M,
-      space.ef_construction, space.seed);
+      space.ef_construction, space.seed,
+      static_cast<uint8_t>(space.quantization),
+      static_cast<uint8_t>(space.stored));
 }
 
 absl::StatusOr<SpaceDescription> ReadDescription(
@@ -78,6 +106,8 @@ absl::StatusOr<SpaceDescription> ReadDescription(
   space.M = flat->m();
   space.ef_construction = flat->ef_construction();
   space.seed = flat->seed();
+  space.quantization = static_cast<Quantization>(flat->quantization());
+  space.stored = static_cast<Stored>(flat->stored());
   if (const absl::Status status = CheckSpaceDescription(space); !status.ok()) {
     return absl::DataLossError(status.message());
   }

@@ -10,11 +10,15 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "schema/metric.h"
+#include "schema/quantization.h"
 #include "schema/wal_layout.h"
 
 namespace engram::schema {
 
-inline constexpr uint32_t kCheckpointFormatVersion = 1;
+// Of the heads and the catalog that this build writes; it reads 1 as well,
+// where a head has no centre and removed rows are still nodes. The catalog has
+// the number too, so that an older build refuses the database as a whole.
+inline constexpr uint32_t kCheckpointFormatVersion = 2;
 
 // A space as it was created; nothing of it changes afterwards.
 struct SpaceDescription {
@@ -24,7 +28,9 @@ struct SpaceDescription {
   Metric metric = Metric::kL2;
   uint32_t M = 16;
   uint32_t ef_construction = 100;
-  uint64_t seed = 0;  // of the nodes' layers
+  uint64_t seed = 0;                                // of the nodes' layers
+  Quantization quantization = Quantization::kAuto;  // as it was asked for
+  Stored stored = Stored::kF32;
 
   friend bool operator==(const SpaceDescription&,
                          const SpaceDescription&) = default;

@@ -7,6 +7,7 @@
 #include "engram/observation.h"
 #include "schema/limits.h"
 #include "schema/metric.h"
+#include "schema/quantization.h"
 #include "schema/wal_layout.h"
 #include "storage/base/status_macros.h"
 
@@ -24,6 +25,23 @@ static_assert(static_cast<int>(Metric::kCosine) ==
               static_cast<int>(schema::Metric::kCosine));
 static_assert(static_cast<int>(Metric::kInnerProduct) ==
               static_cast<int>(schema::Metric::kInnerProduct));
+static_assert(static_cast<int>(Quantization::kAuto) ==
+              static_cast<int>(schema::Quantization::kAuto));
+static_assert(static_cast<int>(Quantization::kNone) ==
+              static_cast<int>(schema::Quantization::kNone));
+static_assert(static_cast<int>(Quantization::kInt8) ==
+              static_cast<int>(schema::Quantization::kInt8));
+static_assert(static_cast<int>(Quantization::kInt4) ==
+              static_cast<int>(schema::Quantization::kInt4));
+static_assert(static_cast<int>(Quantization::kInt2) ==
+              static_cast<int>(schema::Quantization::kInt2));
+static_assert(static_cast<int>(Quantization::kInt2) ==
+              schema::kQuantizationLast);
+static_assert(static_cast<int>(Stored::kF32) ==
+              static_cast<int>(schema::Stored::kF32));
+static_assert(static_cast<int>(Stored::kNone) ==
+              static_cast<int>(schema::Stored::kNone));
+static_assert(static_cast<int>(Stored::kNone) == schema::kStoredLast);
 
 namespace {
 
@@ -104,6 +122,18 @@ absl::Status CheckSameOptions(const schema::SpaceDescription& space,
   if (space.ef_construction != options.ef_construction) {
     return Differs(space, "ef_construction", space.ef_construction,
                    options.ef_construction);
+  }
+  const auto quantization =
+      static_cast<schema::Quantization>(options.quantization);
+  if (space.quantization != quantization) {
+    return Differs(space, "quantization",
+                   schema::QuantizationName(space.quantization),
+                   schema::QuantizationName(quantization));
+  }
+  const auto stored = static_cast<schema::Stored>(options.stored);
+  if (space.stored != stored) {
+    return Differs(space, "stored", schema::StoredName(space.stored),
+                   schema::StoredName(stored));
   }
   return absl::OkStatus();
 }

@@ -18,7 +18,15 @@ constexpr uint64_t kGeneration = 3;
 const float kRows[2][2] = {{1, 2}, {3, 4}};
 
 schema::SpaceDescription Space() {
-  return {kSpace, "space", 2, schema::Metric::kCosine, 16, 100, 42};
+  return {kSpace,
+          "space",
+          2,
+          schema::Metric::kCosine,
+          16,
+          100,
+          42,
+          schema::Quantization::kInt8,
+          schema::Stored::kNone};
 }
 
 // The value alone to be wrapped again, and as it is.
@@ -36,10 +44,14 @@ std::vector<std::string> VectorPartSeeds() {
 }
 
 std::vector<std::string> LinkPartSeeds() {
-  std::vector<schema::NodeLinks> nodes = {
-      {10, false, {{11, 12, 200}, {11}}}, {11, true, {}}, {12, false, {{10}}}};
+  std::vector<schema::NodeLinks> nodes = {{10, false, {{11, 12, 200}, {11}}},
+                                          {11, true, {}},
+                                          {12, false, {{10}}},
+                                          {13, true, {{10, 12}}},
+                                          {14, false, {}, 12},
+                                          {15, false, {}, 299}};
   return BothWays(
-      "\x0a\x03\x04",
+      "\x0a\x06\x04",
       schema::EncodeLinkPart(kSpace, kGeneration, absl::MakeSpan(nodes)));
 }
 
@@ -53,7 +65,12 @@ std::vector<std::string> HeadSeeds() {
   head.has_graph = true;
   head.vector_parts = {{1, 0, 0, 6, 1}, {3, 1, 6, 4, 2}};
   head.link_parts = {{3, 0, 0, 10, 3}};
-  return BothWays("\1\1\1", schema::EncodeHead(head));
+  std::vector<std::string> seeds = BothWays("\1\1\1", schema::EncodeHead(head));
+  head.centre = {0.5f, -1};
+  for (const std::string& seed : BothWays("\1\1\1", schema::EncodeHead(head))) {
+    seeds.push_back(seed);
+  }
+  return seeds;
 }
 
 std::vector<std::string> CatalogSeeds() {

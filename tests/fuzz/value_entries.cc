@@ -87,6 +87,10 @@ bool LinkPart(absl::string_view bytes) {
   for (const schema::NodeLinks& node : *nodes) {
     ENGRAM_CHECK(node.slot < kSlots);
     ENGRAM_CHECK(node.layers.size() <= schema::kLayerMax + 1);
+    if (node.twin_of != schema::kNoTwin) {
+      ENGRAM_CHECK(node.twin_of < kSlots && node.twin_of != node.slot);
+      ENGRAM_CHECK(!node.removed && node.layers.empty());
+    }
     for (size_t layer = 0; layer < node.layers.size(); ++layer) {
       ENGRAM_CHECK(node.layers[layer].size() <= (layer == 0 ? 2 * m : m));
       for (const uint32_t neighbor : node.layers[layer]) {
@@ -107,6 +111,13 @@ bool Head(absl::string_view bytes) {
   ENGRAM_CHECK(schema::CheckSpaceDescription(head->space).ok());
   ENGRAM_CHECK(head->space.id == kSpace);
   ENGRAM_CHECK(head->live_count <= head->slot_count);
+  if (!head->centre.empty()) {
+    ENGRAM_CHECK(head->has_graph);
+    ENGRAM_CHECK(head->centre.size() == head->space.dimension);
+  }
+  for (const float component : head->centre) {
+    ENGRAM_CHECK(std::isfinite(component));
+  }
   ENGRAM_CHECK(schema::DecodeHead(kSpace, schema::EncodeHead(*head)).ok());
   return true;
 }

@@ -29,6 +29,28 @@ enum class Metric : uint8_t {
   kInnerProduct = 2,  // -<a, b>
 };
 
+// How a graph compares vectors while it walks. Compact codes are made of the
+// rotated, centred vector (after RaBitQ, arXiv:2405.12497), and the best
+// candidates of a walk are compared again in more detail: an insert with 8 bits
+// a component, a search with the stored vectors. Memory is that of the codes,
+// for each component; recall is after that second comparison.
+enum class Quantization : uint8_t {
+  kAuto = 0,  // kNone below 32 dimensions; kInt2 from 512 on, but kInt4 for
+              // inner product; else kInt4
+  kNone = 1,  // walks in the stored vectors: no memory, slowest
+  kInt8 = 2,  // 1 byte: recall as kNone
+  kInt4 = 3,  // 1 byte: kInt8, split so that the walk reads half of it
+  kInt2 = 4,  // 1.25 bytes: kInt4 and two further bits that the walk reads
+};
+
+// What memory keeps of a vector beside its codes. Files always hold all of it.
+enum class Stored : uint8_t {
+  kF32 = 0,   // 4 bytes a component: hits have exact distances
+  kNone = 1,  // nothing: distances of hits are those of 8-bit codes, recall@10
+              // ends at about .985, and Get() reads the vector from disk. Not
+              // with Quantization::kNone
+};
+
 // How the log talks to the disk. GetStats() says which one is in use.
 enum class WalBackend : uint8_t {
   kAuto,    // io_uring, or pwrite where the system refuses io_uring
@@ -87,6 +109,9 @@ struct SpaceOptions {
   // Beam width of the search that finds the neighbors of a new node,
   // M..4,096. More is better recall and slower inserts.
   uint32_t ef_construction = 100;
+
+  Quantization quantization = Quantization::kAuto;
+  Stored stored = Stored::kF32;
 };
 
 struct WriteOptions {
@@ -103,6 +128,29 @@ struct SearchOptions {
   // Beam width of the graph search, up to 100,000; raised to k where it is
   // smaller. More is better recall and slower. 0 means 100.
   uint32_t ef_search = 0;
+
+  // Compares the query with every observation instead of walking the graph:
+  // slow and complete. Exact as far as vectors are stored (see Stored).
+  bool exact = false;
+};
+
+// How one search was answered.
+enum class SearchPlan : uint8_t {
+  kFlat,      // the space has no graph yet: everything was compared
+  kGraph,     // a walk of the graph
+  kFiltered,  // a second walk, around versions that the first one found but
+              // that were removed meanwhile or stand in the tail
+  kExact,     // everything was compared: asked for, or the walks left less
+              // than k
+};
+
+// What one search cost.
+struct SearchStats {
+  SearchPlan plan = SearchPlan::kFlat;
+  uint64_t distances = 0;       // comparisons in the graph, or by a full scan
+  uint64_t hops = 0;            // nodes whose links were followed
+  uint64_t tail_distances = 0;  // comparisons with pending observations
+  uint64_t micros = 0;          // from call to return
 };
 
 // Limits of a single observation.

@@ -67,10 +67,12 @@ class Space {
   // fewer only if the space holds fewer. Each id is returned at most once.
   // Sees every write that was acknowledged before the call, indexed or not:
   // HNSW search of the graph merged with an exact scan of the rest.
+  // `stats`, if given, says what it cost.
   //   INVALID_ARGUMENT  query.size() is not the dimension, not finite, norm
   //                     out of range; k or ef_search out of range
   absl::StatusOr<std::vector<Hit>> Search(absl::Span<const float> query,
-                                          const SearchOptions& options) const;
+                                          const SearchOptions& options,
+                                          SearchStats* stats = nullptr) const;
 
   // The ids of all live observations, sorted bytewise.
   absl::StatusOr<std::vector<std::string>> ListIds() const;

@@ -19,9 +19,17 @@ struct SpaceStats {
   uint64_t live_records = 0;     // distinct ids, pending ones included
   uint64_t pending_records = 0;  // accepted, not yet indexed
   uint64_t pending_bytes = 0;
-  uint64_t nodes = 0;          // versions in the graph, replaced ones included
+  uint64_t nodes = 0;  // versions that the index holds
+  uint64_t twins = 0;  // of these, copies of another one, without own links
+  uint64_t retired_slots = 0;  // removed, and not reclaimed yet
   uint64_t unsaved_bytes = 0;  // indexed, not yet checkpointed
   bool has_graph = false;      // false: scanned exactly
+
+  // What the codes in use are; kNone without a graph. Never kAuto.
+  Quantization quantization = Quantization::kNone;
+  // Memory of vectors, codes, links and ids, in use; without pending and
+  // unsaved records.
+  uint64_t memory_bytes = 0;
 
   // checkpoint_lsn <= indexed_lsn <= acknowledged_lsn. A space without
   // pending (or unsaved) records stands at the log's own LSN.
@@ -29,10 +37,11 @@ struct SpaceStats {
   Lsn indexed_lsn = 0;
   Lsn checkpoint_lsn = 0;
 
-  uint64_t checkpoints = 0;       // since Open()
-  uint64_t nodes_reattached = 0;  // made reachable again, since Open()
-  uint64_t searches = 0;          // since Open()
-  uint64_t exact_fallbacks = 0;   // searches that the graph left short of k
+  uint64_t checkpoints = 0;        // since Open()
+  uint64_t nodes_reattached = 0;   // made reachable again, since Open()
+  uint64_t unreachable_nodes = 0;  // that the last checkpoint's pass left
+  uint64_t searches = 0;           // since Open()
+  uint64_t exact_fallbacks = 0;    // searches that the graph left short of k
 };
 
 struct DbStats {

@@ -1,4 +1,5 @@
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ Head Sample() {
   head.entry_layer = 2;
   head.vector_parts = {{2, 0, 0, 256, 11}, {6, 1, 256, 44, 12}};
   head.link_parts = {{6, 0, 0, 300, 13}};
+  head.centre.assign(128, 0.25f);
+  head.centre[127] = -1e30f;
   return head;
 }
 
@@ -53,15 +56,26 @@ TEST(HeadCodecTest, RoundTrips) {
   EXPECT_EQ(head->vector_parts[1].count, 44u);
   EXPECT_EQ(head->vector_parts[1].crc, 12u);
   ASSERT_EQ(head->link_parts.size(), 1u);
+  EXPECT_EQ(head->centre, Sample().centre);
 }
 
 TEST(HeadCodecTest, RoundTripsAnEmptySpace) {
   EXPECT_TRUE(DecodeWith([](Head* head) {
                 head->slot_count = head->live_count = 0;
                 head->has_graph = false;
+                head->centre.clear();
                 head->vector_parts.clear();
                 head->link_parts.clear();
               }).ok());
+}
+
+TEST(HeadCodecTest, RoundTripsAGraphWithoutACentre) {
+  Head head = Sample();
+  head.centre.clear();
+  const auto read = DecodeHead(kSpace, EncodeHead(head));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_TRUE(read->has_graph);
+  EXPECT_TRUE(read->centre.empty());
 }
 
 TEST(HeadCodecTest, RefusesEveryDamage) {
@@ -95,6 +109,15 @@ TEST(HeadCodecTest, RefusesLyingCountsUnderARightChecksum) {
            },
            [](Head* h) { h->link_parts.clear(); },
            [](Head* h) { h->link_parts[0].count = 301; },
+           [](Head* h) { h->has_graph = false; },  // but a centre
+           [](Head* h) { h->centre.pop_back(); },
+           [](Head* h) { h->centre.push_back(0); },
+           [](Head* h) {
+             h->centre[64] = std::numeric_limits<float>::quiet_NaN();
+           },
+           [](Head* h) {
+             h->centre[0] = -std::numeric_limits<float>::infinity();
+           },
            [](Head* h) { h->space.dimension = 0; },
            [](Head* h) { h->space.M = kMMax + 1; }}) {
     EXPECT_TRUE(absl::IsDataLoss(DecodeWith(change))) << DecodeWith(change);
@@ -113,6 +136,47 @@ std::string FlatHead(uint32_t version, uint64_t generation,
 
 TEST(HeadCodecTest, ReadsAHeadWithoutVectors) {
   EXPECT_TRUE(DecodeHead(kSpace, FlatHead(1, 3, 3)).ok());
+  EXPECT_TRUE(DecodeHead(kSpace, FlatHead(2, 3, 3)).ok());
+}
+
+// A head of one row with a graph; null: without the field.
+std::string FlatGraphHead(uint32_t version, const std::vector<float>* centre) {
+  flatbuffers::FlatBufferBuilder builder;
+  const auto space = fb::CreateSpaceDescription(
+      builder, kSpace, builder.CreateString("x"), 4, 0, 16, 100, 1);
+  const std::vector<fb::PartReference> one = {{3, 0, 0, 1, 1}};
+  const auto vectors = builder.CreateVectorOfStructs(one);
+  const auto links = builder.CreateVectorOfStructs(one);
+  const flatbuffers::Offset<flatbuffers::Vector<float>> flat_centre =
+      centre == nullptr ? 0 : builder.CreateVector(*centre);
+  builder.Finish(fb::CreateHead(builder, version, 3, 1, space, 1, 1, true, 0, 0,
+                                vectors, links, flat_centre));
+  return WrapValue({ValueKind::kHead, kSpace, 3}, builder.GetBufferPointer(),
+                   builder.GetSize());
+}
+
+TEST(HeadCodecTest, HasACentreFromTheSecondVersionOn) {
+  const std::vector<float> centre = {1, 2, 3, 4};
+  const auto old = DecodeHead(kSpace, FlatGraphHead(1, nullptr));
+  ASSERT_TRUE(old.ok()) << old.status();
+  EXPECT_TRUE(old->has_graph);
+  EXPECT_TRUE(old->centre.empty());
+  EXPECT_TRUE(
+      absl::IsDataLoss(DecodeHead(kSpace, FlatGraphHead(1, &centre)).status()));
+
+  EXPECT_TRUE(DecodeHead(kSpace, FlatGraphHead(2, nullptr)).ok());
+  const auto head = DecodeHead(kSpace, FlatGraphHead(2, &centre));
+  ASSERT_TRUE(head.ok()) << head.status();
+  EXPECT_EQ(head->centre, centre);
+}
+
+TEST(HeadCodecTest, WritesTheSecondVersion) {
+  Head head = Sample();
+  ASSERT_EQ(kCheckpointFormatVersion, 2u);
+  const std::string value = EncodeHead(head);
+  const auto* flat =
+      flatbuffers::GetRoot<fb::Head>(value.data() + kEnvelopeBytes);
+  EXPECT_EQ(flat->format_version(), 2u);
 }
 
 TEST(HeadCodecTest, RefusesAnEnvelopeOfAnotherGeneration) {

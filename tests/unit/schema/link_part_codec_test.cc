@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "schema/checkpoint_generated.h"
 #include "schema/envelope.h"
@@ -33,7 +34,9 @@ std::vector<NodeLinks> Sample() {
   return {{100, false, {{999, 1, 300}, {5}, {}}},
           {101, true, {}},
           {102, false, {{}}},
-          {103, true, {{0, 104, 128, 129, 500, 16, 998, 7}}}};
+          {103, true, {{0, 104, 128, 129, 500, 16, 998, 7}}},
+          {104, false, {}, 999},
+          {105, false, {}, 0}};
 }
 
 std::string EncodeSample() {
@@ -43,9 +46,9 @@ std::string EncodeSample() {
 
 TEST(LinkPartCodecTest, RoundTripsAndSortsNeighbors) {
   const std::string value = EncodeSample();
-  const auto nodes = Decode(value, 100, 4);
+  const auto nodes = Decode(value, 100, 6);
   ASSERT_TRUE(nodes.ok()) << nodes.status();
-  ASSERT_EQ(nodes->size(), 4u);
+  ASSERT_EQ(nodes->size(), 6u);
   using Layers = std::vector<std::vector<uint32_t>>;
   EXPECT_EQ((*nodes)[0].slot, 100u);
   EXPECT_FALSE((*nodes)[0].removed);
@@ -56,6 +59,18 @@ TEST(LinkPartCodecTest, RoundTripsAndSortsNeighbors) {
   EXPECT_EQ((*nodes)[2].layers, Layers{{}});
   EXPECT_TRUE((*nodes)[3].removed);
   EXPECT_EQ((*nodes)[3].layers, (Layers{{0, 7, 16, 104, 128, 129, 500, 998}}));
+}
+
+TEST(LinkPartCodecTest, RoundTripsTwins) {
+  const auto nodes = Decode(EncodeSample(), 100, 6);
+  ASSERT_TRUE(nodes.ok()) << nodes.status();
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ((*nodes)[i].twin_of, kNoTwin) << i;
+  EXPECT_EQ((*nodes)[4].twin_of, 999u);
+  EXPECT_EQ((*nodes)[5].twin_of, 0u);
+  for (size_t i = 4; i < 6; ++i) {
+    EXPECT_FALSE((*nodes)[i].removed) << i;
+    EXPECT_TRUE((*nodes)[i].layers.empty()) << i;
+  }
 }
 
 TEST(LinkPartCodecTest, RoundTripsTheHighestLayer) {
@@ -70,7 +85,7 @@ TEST(LinkPartCodecTest, RoundTripsTheHighestLayer) {
 
 TEST(LinkPartCodecTest, RefusesEveryDamage) {
   const std::string value = EncodeSample();
-  const PartReference reference = ReferenceTo(value, 100, 4);
+  const PartReference reference = ReferenceTo(value, 100, 6);
   testing::ExpectEveryDamageRefused(value, [&](const std::string& damaged) {
     return DecodeLinkPart(kSpace, kSlots, kM, reference, damaged).status();
   });
@@ -78,10 +93,10 @@ TEST(LinkPartCodecTest, RefusesEveryDamage) {
 
 TEST(LinkPartCodecTest, RefusesWhatTheHeadDoesNotList) {
   const std::string value = EncodeSample();
-  EXPECT_TRUE(absl::IsDataLoss(Decode(value, 101, 4).status()));
-  EXPECT_TRUE(absl::IsDataLoss(Decode(value, 100, 3).status()));
+  EXPECT_TRUE(absl::IsDataLoss(Decode(value, 101, 6).status()));
   EXPECT_TRUE(absl::IsDataLoss(Decode(value, 100, 5).status()));
-  PartReference reference = ReferenceTo(value, 100, 4);
+  EXPECT_TRUE(absl::IsDataLoss(Decode(value, 100, 7).status()));
+  PartReference reference = ReferenceTo(value, 100, 6);
   EXPECT_TRUE(absl::IsDataLoss(
       DecodeLinkPart(kSpace + 1, kSlots, kM, reference, value).status()));
   reference.crc ^= 1;
@@ -110,6 +125,13 @@ TEST(LinkPartCodecTest, AcceptsBytesAtEachLimit) {
   EXPECT_TRUE(
       DecodeBytes({0, 1, 8, 1, 1, 1, 1, 1, 1, 1, 1, 4, 1, 1, 1, 1}).ok());
   EXPECT_TRUE(DecodeBytes({0, 0x40}).ok());
+  // A removed row without layers, and one that is still a node (version 1).
+  EXPECT_TRUE(DecodeBytes({0, 0x60}).ok());
+  EXPECT_TRUE(DecodeBytes({0, 0x20, 1, 9}).ok());
+  // Twins of the last row and of the neighboring rows.
+  EXPECT_TRUE(DecodeBytes({0, 0xc0, 0xe7, 0x07}).ok());
+  EXPECT_TRUE(DecodeBytes({0, 0xc0, 9}).ok());
+  EXPECT_TRUE(DecodeBytes({0, 0xc0, 11}).ok());
 }
 
 TEST(LinkPartCodecTest, RefusesBytesBeyondEachLimit) {
@@ -134,6 +156,31 @@ TEST(LinkPartCodecTest, RefusesBytesBeyondEachLimit) {
            {0, 0x1f, 0}}) {  // 32 layers, one of them there
     EXPECT_TRUE(absl::IsDataLoss(DecodeBytes(nodes)));
   }
+}
+
+TEST(LinkPartCodecTest, RefusesImpossibleTwinsByRow) {
+  struct Case {
+    std::vector<uint8_t> nodes;
+    const char* message;
+  };
+  for (const Case& c : std::initializer_list<Case>{
+           {{0, 0xc0}, "truncated"},
+           {{0, 0xc0, 0x80}, "truncated"},
+           {{0, 0xc0, 0xe8, 0x07}, "twin of 1000 of 1000 rows"},
+           {{0, 0xc0, 0xff, 0xff, 0xff, 0xff, 0x0f}, "twin of 4294967295"},
+           {{0, 0xc0, 10}, "twin of 10 of 1000 rows"},
+           {{0, 0xe0, 11}, "removed or has layers"},
+           {{0, 0x80, 11}, "removed or has layers"},
+           {{0, 0xa0, 11}, "removed or has layers"},
+           {{0, 0xc1, 11}, "a top layer and no layers"},
+           {{0, 0x41}, "a top layer and no layers"},
+           {{0, 0xc0, 11, 0}, "bytes after its last node"}}) {
+    const absl::Status status = DecodeBytes(c.nodes);
+    EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+    EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr(c.message));
+  }
+  EXPECT_THAT(std::string(DecodeBytes({0, 0xc0, 10}).message()),
+              ::testing::HasSubstr("node 10: "));
 }
 
 TEST(LinkPartCodecTest, RefusesSlotsOutOfOrderOrRange) {

@@ -140,6 +140,30 @@ TEST(OptionsCheckTest, OptionsOfAnExistingSpaceMustBeTheSame) {
   EXPECT_THAT(
       refusal([](SpaceOptions* o) { o->metric = static_cast<Metric>(77); }),
       HasSubstr("not unknown"));
+  EXPECT_EQ(
+      refusal([](SpaceOptions* o) { o->quantization = Quantization::kInt4; }),
+      "space \"notes\": quantization is auto, not int4");
+  EXPECT_EQ(refusal([](SpaceOptions* o) { o->stored = Stored::kNone; }),
+            "space \"notes\": stored is f32, not none");
+  EXPECT_THAT(refusal([](SpaceOptions* o) {
+                o->quantization = static_cast<Quantization>(9);
+              }),
+              HasSubstr("not unknown"));
+}
+
+TEST(OptionsCheckTest, WhatWasAskedForIsComparedNotWhatItResolvesTo) {
+  schema::SpaceDescription space;
+  space.name = "notes";
+  space.dimension = 64;
+  space.quantization = schema::Quantization::kInt4;
+  space.stored = schema::Stored::kNone;
+  SpaceOptions options;
+  options.dimension = 64;
+  options.stored = Stored::kNone;
+  EXPECT_EQ(CheckSameOptions(space, options).message(),
+            "space \"notes\": quantization is int4, not auto");
+  options.quantization = Quantization::kInt4;
+  EXPECT_TRUE(CheckSameOptions(space, options).ok());
 }
 
 }  // namespace
