@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 #include "engine/index/graph.h"
@@ -28,20 +27,28 @@ class ReachedTree {
   explicit ReachedTree(const NodeStore& nodes)
       : nodes_(nodes), parents_(nodes.slot_count(), kNoSlot) {}
 
+  // Makes the nodes' parents those of this tree, now and from now on: a change
+  // of links spares those that the stored parents need.
+  void StoreIn(NodeStore* nodes) {
+    stored_in_ = nodes;
+    for (uint32_t slot = 0; slot < slot_count(); ++slot) {
+      if (nodes->is_node(slot)) nodes->set_parent(slot, parents_[slot]);
+    }
+  }
+
   // Reaches `root` from `parent` (itself for the first), then all that its
   // links lead to.
   void Reach(uint32_t root, uint32_t parent) {
-    parents_[root] = parent;
+    SetParent(root, parent);
     queue_.assign(1, root);
     for (size_t next = 0; next < queue_.size(); ++next) {
       const uint32_t slot = queue_[next];
       const LinkList links = nodes_.links(slot, 0);
-      const uint32_t degree = links.degree();
-      for (uint32_t i = 0; i < degree; ++i) {
+      for (uint32_t i = 0; i < links.capacity(); ++i) {
         const uint32_t id = links.id(i);
-        // A slot appended since the start is no concern of this search.
-        if (id >= parents_.size() || IsReached(id)) continue;
-        parents_[id] = slot;
+        if (id == kNoSlot) break;
+        if (IsReached(id)) continue;
+        SetParent(id, slot);
         queue_.push_back(id);
       }
     }
@@ -52,10 +59,17 @@ class ReachedTree {
     return parents_[to] == from;
   }
   uint32_t slot_count() const { return static_cast<uint32_t>(parents_.size()); }
-  std::vector<uint32_t> TakeParents() { return std::move(parents_); }
 
  private:
+  void SetParent(uint32_t slot, uint32_t parent) {
+    parents_[slot] = parent;
+    if (stored_in_ != nullptr && stored_in_->is_node(slot)) {
+      stored_in_->set_parent(slot, parent);
+    }
+  }
+
   const NodeStore& nodes_;
+  NodeStore* stored_in_ = nullptr;
   std::vector<uint32_t> parents_;
   std::vector<uint32_t> queue_;
 };
@@ -63,12 +77,16 @@ class ReachedTree {
 // Gives unreachable nodes an in-link, one at a time.
 class Attacher {
  public:
-  Attacher(const NodeStore& nodes, const VectorDistance& distance,
-           ReachedTree* tree, Scratch* scratch)
-      : nodes_(nodes), distance_(distance), tree_(*tree), scratch_(*scratch) {}
+  Attacher(const NodeStore& nodes, const SlotDistance& compare,
+           LinkEditor* editor, ReachedTree* tree, Scratch* scratch)
+      : nodes_(nodes),
+        compare_(compare),
+        editor_(*editor),
+        tree_(*tree),
+        scratch_(*scratch) {}
 
   // `nearby` are reached nodes, nearest first.
-  void Attach(uint32_t slot, const std::vector<NeighborKey>& nearby) {
+  void Attach(uint32_t slot, const std::vector<uint32_t>& nearby) {
     const uint32_t host = LinkFromOneOf(nearby, slot);
     tree_.Reach(slot, host != kNoSlot ? host : LinkFromAnywhere(slot));
   }
@@ -76,16 +94,12 @@ class Attacher {
  private:
   // Links `slot` from the nearest node with room; if there is none, from the
   // nearest that has a link to spare. Returns kNoSlot if none has.
-  uint32_t LinkFromOneOf(const std::vector<NeighborKey>& nearby,
-                         uint32_t slot) {
-    for (NeighborKey key : nearby) {
-      LinkList links = nodes_.links(SlotOf(key), 0);
-      if (links.degree() == links.capacity()) continue;
-      links.Append(slot);
-      return SlotOf(key);
+  uint32_t LinkFromOneOf(const std::vector<uint32_t>& nearby, uint32_t slot) {
+    for (const uint32_t host : nearby) {
+      if (LinkIfRoom(host, slot)) return host;
     }
-    for (NeighborKey key : nearby) {
-      if (ReplaceSpareLink(SlotOf(key), slot)) return SlotOf(key);
+    for (const uint32_t host : nearby) {
+      if (ReplaceSpareLink(host, slot)) return host;
     }
     return kNoSlot;
   }
@@ -93,43 +107,46 @@ class Attacher {
   uint32_t LinkFromAnywhere(uint32_t slot) {
     for (uint32_t host = 0; host < tree_.slot_count(); ++host) {
       if (!tree_.IsReached(host)) continue;
-      LinkList links = nodes_.links(host, 0);
-      if (links.degree() < links.capacity()) {
-        links.Append(slot);
-        return host;
-      }
-      if (ReplaceSpareLink(host, slot)) return host;
+      if (LinkIfRoom(host, slot) || ReplaceSpareLink(host, slot)) return host;
     }
     // Excluded by the count at the top of this file.
     ENGRAM_CHECK(false);
     return kNoSlot;
   }
 
+  bool LinkIfRoom(uint32_t host, uint32_t slot) {
+    const LinkList links = nodes_.links(host, 0);
+    if (links.degree() == links.capacity()) return false;
+    editor_.Add(host, 0, slot);
+    return true;
+  }
+
   // Replaces the farthest link of `host` outside the tree, if it has one.
   bool ReplaceSpareLink(uint32_t host, uint32_t slot) {
-    LinkList links = nodes_.links(host, 0);
-    const uint32_t degree = links.degree();
-    DistanceBatch& batch = scratch_.hop;
-    batch.Clear();
+    const LinkList links = nodes_.links(host, 0);
+    Hop& hop = scratch_.hop;
+    hop.count = 0;
     spare_places_.clear();
-    for (uint32_t i = 0; i < degree; ++i) {
+    for (uint32_t i = 0; i < links.capacity(); ++i) {
       const uint32_t id = links.id(i);
       if (tree_.IsTreeLink(host, id)) continue;
-      batch.Add(id, nodes_.row(id));
+      hop.Add(id);
       spare_places_.push_back(i);
     }
     if (spare_places_.empty()) return false;
-    batch.Compute(distance_, {nodes_.row(host), nodes_.inverse_norm(host)});
+    compare_.PrepareSlot(host, &scratch_.other);
+    compare_.Fine(scratch_.other, hop.slots, hop.count, hop.distances);
     size_t farthest = 0;
-    for (size_t i = 1; i < batch.size(); ++i) {
-      if (batch.key(i) > batch.key(farthest)) farthest = i;
+    for (size_t i = 1; i < hop.count; ++i) {
+      if (hop.key(i) > hop.key(farthest)) farthest = i;
     }
-    links.Replace(spare_places_[farthest], slot);
+    editor_.Replace(host, 0, spare_places_[farthest], slot);
     return true;
   }
 
   const NodeStore& nodes_;
-  const VectorDistance& distance_;
+  const SlotDistance& compare_;
+  LinkEditor& editor_;
   ReachedTree& tree_;
   Scratch& scratch_;
   std::vector<uint32_t> spare_places_;
@@ -137,24 +154,15 @@ class Attacher {
 
 }  // namespace
 
-// The parents of the nodes that the entry point leads to.
-std::vector<uint32_t> Graph::SpanningTree() const {
-  ReachedTree tree(nodes_);
-  const EntryPoint entry = entry_point();
-  if (entry.exists) tree.Reach(entry.slot, entry.slot);
-  return tree.TakeParents();
-}
-
 uint64_t Graph::CountUnreachable(SlotFilter is_live) const {
   ReachedTree tree(nodes_);
   const EntryPoint entry = entry_point();
-  // An entry point above the tree's size was linked after the tree was sized.
-  if (entry.exists && entry.slot < tree.slot_count()) {
-    tree.Reach(entry.slot, entry.slot);
-  }
+  if (entry.exists) tree.Reach(entry.slot, entry.slot);
   uint64_t unreachable = 0;
   for (uint32_t slot = 0; slot < tree.slot_count(); ++slot) {
-    if (!tree.IsReached(slot) && is_node(slot) && is_live(slot)) ++unreachable;
+    if (!nodes_.is_linked(slot) || !is_live(slot)) continue;
+    const uint32_t node = nodes_.is_twin(slot) ? nodes_.head_of(slot) : slot;
+    if (!tree.IsReached(node)) ++unreachable;
   }
   return unreachable;
 }
@@ -164,26 +172,40 @@ uint64_t Graph::Reattach(SlotFilter is_live, Scratch& scratch) {
   if (!entry.exists) return 0;
   ReachedTree tree(nodes_);
   tree.Reach(entry.slot, entry.slot);
-  Attacher attacher(nodes_, distance_, &tree, &scratch);
+  tree.StoreIn(&nodes_);
+  Attacher attacher(nodes_, compare_, &editor_, &tree, &scratch);
   const size_t width =
       std::max<size_t>(options_.ef_construction, kHostSearchWidthMin);
   uint64_t attached = 0;
+  std::vector<uint32_t> nearby;
   for (uint32_t slot = 0; slot < tree.slot_count(); ++slot) {
-    if (tree.IsReached(slot) || !is_node(slot) || !is_live(slot)) continue;
+    if (!nodes_.is_node(slot) || tree.IsReached(slot)) continue;
+    // A removed head stands for its copies until it is unlinked.
+    if (!is_live(slot) && nodes_.next_twin(slot) == kNoSlot) continue;
     // From the entry point and not down the layers above, which may lead onto
     // a node that is itself unreachable.
-    const PreparedQuery query = PrepareSlot(slot);
-    SearchLayer(nodes_, distance_, query, KeyOfSlot(query, entry.slot), 0,
-                width, AcceptAll(), scratch);
-    attacher.Attach(slot, scratch.results);
+    compare_.PrepareSlot(slot, &scratch.query);
+    SearchLayer(nodes_, compare_, WalkKey(entry.slot, scratch), kKeyMax, 0,
+                width, scratch);
+    nearby.clear();
+    for (size_t i = 0; i < scratch.beam.size(); ++i) {
+      nearby.push_back(SlotOf(scratch.beam.key(i)));
+    }
+    attacher.Attach(slot, nearby);
     ++attached;
   }
-  parents_ = tree.TakeParents();
   return attached;
 }
 
 uint64_t Graph::ReattachAll() {
   return Reattach([](uint32_t) { return true; }, link_scratch_);
+}
+
+void Graph::StoreSpanningTree() {
+  ReachedTree tree(nodes_);
+  const EntryPoint entry = entry_point();
+  if (entry.exists) tree.Reach(entry.slot, entry.slot);
+  tree.StoreIn(&nodes_);
 }
 
 }  // namespace engram::index

@@ -46,10 +46,7 @@ absl::Status CheckLinks(uint32_t slot, uint32_t layer, uint32_t slot_count,
 void Graph::CopyLinks(uint32_t slot, uint32_t layer,
                       std::vector<uint32_t>* out) const {
   out->clear();
-  if (!StandsOn(slot, layer)) return;
-  const LinkList links = nodes_.links(slot, layer);
-  const uint32_t degree = links.degree();
-  for (uint32_t i = 0; i < degree; ++i) out->push_back(links.id(i));
+  if (nodes_.StandsOn(slot, layer)) nodes_.links(slot, layer).CopyTo(out);
 }
 
 absl::Status Graph::RestoreNode(
@@ -59,7 +56,7 @@ absl::Status Graph::RestoreNode(
     return absl::DataLossError(
         absl::StrCat("slot ", slot, ": there are ", slot_count(), " slots"));
   }
-  if (is_node(slot)) {
+  if (nodes_.is_linked(slot)) {
     return absl::DataLossError(absl::StrCat("slot ", slot, ": links twice"));
   }
   if (top_layer > kLayerMax) {
@@ -84,6 +81,19 @@ absl::Status Graph::RestoreNode(
   return absl::OkStatus();
 }
 
+absl::Status Graph::RestoreTwin(uint32_t slot, uint32_t head) {
+  if (slot >= slot_count() || head >= slot_count() || slot == head) {
+    return absl::DataLossError(absl::StrCat("slot ", slot, ": twin of slot ",
+                                            head, ", there are ", slot_count(),
+                                            " slots"));
+  }
+  if (nodes_.is_linked(slot)) {
+    return absl::DataLossError(absl::StrCat("slot ", slot, ": links twice"));
+  }
+  restored_twins_.emplace_back(slot, head);
+  return absl::OkStatus();
+}
+
 absl::Status Graph::RestoreEntryPoint(const EntryPoint& entry_point) {
   if (!entry_point.exists) {
     entry_point_.store(kNoEntryPoint, std::memory_order_release);
@@ -105,9 +115,9 @@ absl::Status Graph::RestoreEntryPoint(const EntryPoint& entry_point) {
 
 absl::Status Graph::CheckRestoredLinks(uint32_t slot, uint32_t layer) const {
   const LinkList links = nodes_.links(slot, layer);
-  const uint32_t degree = links.degree();
-  for (uint32_t i = 0; i < degree; ++i) {
+  for (uint32_t i = 0; i < links.capacity(); ++i) {
     const uint32_t id = links.id(i);
+    if (id == kNoSlot) break;
     if (!nodes_.is_node(id)) {
       return absl::DataLossError(absl::StrCat("slot ", slot, " layer ", layer,
                                               ": link to slot ", id,
@@ -122,9 +132,26 @@ absl::Status Graph::CheckRestoredLinks(uint32_t slot, uint32_t layer) const {
   return absl::OkStatus();
 }
 
+// The copies hang on nodes that may have been restored after them.
+absl::Status Graph::LinkRestoredTwins() {
+  for (const auto& [slot, head] : restored_twins_) {
+    if (!nodes_.is_node(head)) {
+      return absl::DataLossError(absl::StrCat("slot ", slot, ": twin of slot ",
+                                              head, ", which is no node"));
+    }
+    if (nodes_.is_linked(slot)) {
+      return absl::DataLossError(absl::StrCat("slot ", slot, ": links twice"));
+    }
+    nodes_.MakeTwin(slot, head);
+    twin_count_.fetch_add(1, std::memory_order_relaxed);
+  }
+  restored_twins_ = {};
+  return absl::OkStatus();
+}
+
 absl::Status Graph::FinishRestore() {
   const EntryPoint entry = entry_point();
-  if (entry.exists && !is_node(entry.slot)) {
+  if (entry.exists && !nodes_.is_node(entry.slot)) {
     return absl::DataLossError(
         absl::StrCat("entry point is slot ", entry.slot, ", which is no node"));
   }
@@ -134,7 +161,7 @@ absl::Status Graph::FinishRestore() {
         ", but its top layer is ", top_layer(entry.slot)));
   }
   for (uint32_t slot = 0; slot < slot_count(); ++slot) {
-    if (!is_node(slot)) continue;
+    if (!nodes_.is_node(slot)) continue;
     if (!entry.exists) {
       return absl::DataLossError(absl::StrCat(
           "slot ", slot, " is a node, but there is no entry point"));
@@ -143,7 +170,14 @@ absl::Status Graph::FinishRestore() {
       ENGRAM_RETURN_IF_ERROR(CheckRestoredLinks(slot, layer));
     }
   }
-  parents_ = SpanningTree();
+  for (uint32_t slot = 0; slot < slot_count(); ++slot) {
+    if (!nodes_.is_node(slot)) continue;
+    for (uint32_t layer = 0; layer <= top_layer(slot); ++layer) {
+      editor_.Rebuild(slot, layer);
+    }
+  }
+  ENGRAM_RETURN_IF_ERROR(LinkRestoredTwins());
+  StoreSpanningTree();
   return absl::OkStatus();
 }
 

@@ -1,20 +1,23 @@
-// One node's links on one layer: ids of other slots and their number.
+// One node's neighbor list on one layer: the ids of other slots, closed by
+// kNoSlot unless the list is full. Without a count beside them, a walk touches
+// nothing of a node but its ids (two cache lines at M = 16).
 //
-// Thread safety: one writer, any number of readers, no locks. The ids and the
-// degree are accessed as atomics. A reader that runs beside Assign() may see a
-// mix of old and new ids, or one id twice; it never sees an id that was not a
-// link of this node at some time. Every id is stored with release and loaded
-// with acquire: a list is rewritten in place while a reader still holds the
-// older degree, so what stands behind a new id (its row, its own links) has to
-// become visible through the id itself. On x86 these are plain moves.
+// Thread safety: one writer, any number of readers, no locks. The ids are
+// accessed as atomics. A reader that runs beside Assign() may see a mix of old
+// and new ids, or one id twice; it never sees an id that was not a link of this
+// node at some time. Every id is stored with release and loaded with acquire,
+// so that what stands behind it (codes, its own links) is visible through the
+// id itself. On x86 these are plain moves.
 
 #ifndef ENGRAM_ENGINE_INDEX_LINK_LIST_H_
 #define ENGRAM_ENGINE_INDEX_LINK_LIST_H_
 
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include "absl/types/span.h"
+#include "engine/index/neighbor.h"
 #include "storage/base/check.h"
 
 namespace engram::index {
@@ -22,46 +25,73 @@ namespace engram::index {
 // A view; the memory belongs to the NodeStore and never moves.
 class LinkList {
  public:
-  LinkList(uint32_t* degree, uint32_t* ids, uint32_t capacity)
-      : degree_(degree), ids_(ids), capacity_(capacity) {}
+  LinkList(uint32_t* ids, uint32_t capacity) : ids_(ids), capacity_(capacity) {}
 
   uint32_t capacity() const { return capacity_; }
 
-  uint32_t degree() const {
-    return std::atomic_ref<uint32_t>(*degree_).load(std::memory_order_acquire);
-  }
-
-  // `i` must be below a degree() that this list has had.
+  // The id at place `i` < capacity(); kNoSlot behind the last one.
   uint32_t id(uint32_t i) const {
     return std::atomic_ref<uint32_t>(ids_[i]).load(std::memory_order_acquire);
   }
 
+  uint32_t degree() const {
+    uint32_t count = 0;
+    while (count < capacity_ && id(count) != kNoSlot) ++count;
+    return count;
+  }
+
+  bool Contains(uint32_t slot) const {
+    for (uint32_t i = 0; i < capacity_; ++i) {
+      const uint32_t other = id(i);
+      if (other == slot) return true;
+      if (other == kNoSlot) return false;
+    }
+    return false;
+  }
+
+  void CopyTo(std::vector<uint32_t>* out) const {
+    out->clear();
+    for (uint32_t i = 0; i < capacity_; ++i) {
+      const uint32_t other = id(i);
+      if (other == kNoSlot) return;
+      out->push_back(other);
+    }
+  }
+
   // The rest is for the writer.
+
+  // Before anybody can reach the node: the memory may hold anything.
+  void Clear() {
+    for (uint32_t i = 0; i < capacity_; ++i) Replace(i, kNoSlot);
+  }
 
   void Assign(absl::Span<const uint32_t> ids) {
     ENGRAM_CHECK(ids.size() <= capacity_);
-    for (uint32_t i = 0; i < ids.size(); ++i) Replace(i, ids[i]);
-    StoreDegree(static_cast<uint32_t>(ids.size()));
-  }
-
-  void Append(uint32_t id) {
     const uint32_t old_degree = degree();
-    ENGRAM_CHECK(old_degree < capacity_);
-    Replace(old_degree, id);
-    StoreDegree(old_degree + 1);
+    const auto new_degree = static_cast<uint32_t>(ids.size());
+    for (uint32_t i = 0; i < new_degree; ++i) Replace(i, ids[i]);
+    for (uint32_t i = new_degree; i < old_degree; ++i) Replace(i, kNoSlot);
   }
 
-  void Replace(uint32_t i, uint32_t id) {
-    std::atomic_ref<uint32_t>(ids_[i]).store(id, std::memory_order_release);
+  // `degree` must be degree(), which the caller knows, and below capacity().
+  void Append(uint32_t degree, uint32_t slot) {
+    ENGRAM_DCHECK(degree < capacity_ && id(degree) == kNoSlot);
+    Replace(degree, slot);
+  }
+
+  void Replace(uint32_t i, uint32_t slot) {
+    std::atomic_ref<uint32_t>(ids_[i]).store(slot, std::memory_order_release);
+  }
+
+  // Puts `new_slot` in the place of `old_slot`, which must be there.
+  void ReplaceId(uint32_t old_slot, uint32_t new_slot) {
+    for (uint32_t i = 0; i < capacity_; ++i) {
+      if (id(i) == old_slot) return Replace(i, new_slot);
+    }
+    ENGRAM_CHECK(false);
   }
 
  private:
-  void StoreDegree(uint32_t degree) {
-    std::atomic_ref<uint32_t>(*degree_).store(degree,
-                                              std::memory_order_release);
-  }
-
-  uint32_t* degree_;
   uint32_t* ids_;
   uint32_t capacity_;
 };

@@ -4,52 +4,65 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
+#include <utility>
 
-#include "engine/index/neighbor.h"
 #include "storage/base/check.h"
 
 namespace engram::index {
 namespace {
 
-constexpr size_t kChunkTableSizeMin = 16;
-// Slabs start small because most spaces are, and double up to 256 KiB.
-constexpr size_t kSlabSizeMin = 1024;
-constexpr size_t kSlabSizeMax = 65536;
+constexpr size_t kChunkTableSizeMin = 8;
+constexpr size_t kSlabSizeMin = 64;
+constexpr size_t kSlabSizeMax = 16384;
+constexpr size_t kCacheLineBytes = 64;
+constexpr size_t kPageBytes = 4096;
+constexpr size_t kHugePageBytes = size_t{2} << 20;
 
-constexpr size_t RoundUp(size_t value, size_t multiple) {
+size_t RoundUp(size_t value, size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
 // One float more than the components, for the inverse norm: it then comes with
 // the row's last cache line. Rows start at multiples of 32 bytes, so that an
 // AVX2 load never straddles two lines.
-size_t RowStrideBytes(uint32_t dimension) {
-  return RoundUp((size_t{dimension} + 1) * sizeof(float), 32);
+size_t RowStride(const NodeLayout& layout) {
+  if (!layout.keep_rows) return 0;
+  return RoundUp((size_t{layout.dimension} + 1) * sizeof(float), 32);
 }
 
-uint32_t ChunkShift(size_t row_stride_bytes) {
-  const size_t slots =
-      std::clamp(NodeStore::kChunkRowBytesMax / row_stride_bytes, size_t{1},
-                 size_t{NodeStore::kChunkSlotsMax});
+uint32_t ChunkShift(size_t slot_bytes) {
+  const size_t slots = std::clamp(NodeStore::kChunkBytesMax / slot_bytes,
+                                  size_t{1}, size_t{NodeStore::kChunkSlotsMax});
   return static_cast<uint32_t>(std::bit_width(slots) - 1);
 }
 
 }  // namespace
 
-NodeStore::NodeStore(uint32_t dimension, uint32_t M)
-    : dimension_(dimension),
-      M_(M),
-      row_stride_bytes_(RowStrideBytes(dimension)),
-      chunk_shift_(ChunkShift(row_stride_bytes_)),
-      chunk_mask_((1u << chunk_shift_) - 1),
-      links_offset_(RoundUp(row_stride_bytes_ << chunk_shift_, 64)),
-      headers_offset_(RoundUp(
-          links_offset_ + (size_t{2 * M} * sizeof(uint32_t) << chunk_shift_),
-          64)),
-      chunk_bytes_(headers_offset_ + (sizeof(NodeHeader) << chunk_shift_)) {
-  ENGRAM_CHECK(dimension > 0);
-  ENGRAM_CHECK(M > 0);
+size_t NodeStore::SlotBytes() const {
+  return RowStride(layout_) + layout_.crumb_bytes + layout_.high_bytes +
+         layout_.low_bytes + size_t{2 * layout_.M} * sizeof(uint32_t) +
+         sizeof(NodeHeader);
+}
+
+NodeStore::NodeStore(const NodeLayout& layout)
+    : layout_(layout),
+      row_stride_(RowStride(layout)),
+      chunk_shift_(ChunkShift(SlotBytes())),
+      chunk_mask_((1u << chunk_shift_) - 1) {
+  ENGRAM_CHECK(layout.dimension > 0 && layout.M > 0);
+  size_t offset = 0;
+  const auto place = [&](size_t stride) {
+    const size_t begin = offset;
+    offset = RoundUp(offset + (stride << chunk_shift_), kCacheLineBytes);
+    return begin;
+  };
+  place(row_stride_);
+  crumbs_offset_ = place(layout.crumb_bytes);
+  high_offset_ = place(layout.high_bytes);
+  low_offset_ = place(layout.low_bytes);
+  links_offset_ = place(size_t{2 * layout.M} * sizeof(uint32_t));
+  headers_offset_ = place(sizeof(NodeHeader));
+  chunk_bytes_ = offset;
 }
 
 NodeStore::~NodeStore() {
@@ -58,25 +71,40 @@ NodeStore::~NodeStore() {
   }
 }
 
+char* NodeStore::MapChunk() const {
+  const size_t room = chunk_bytes_ + kHugePageBytes;
+  void* const memory = mmap(nullptr, room, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  // As with operator new: without address space there is no way on.
+  ENGRAM_CHECK(memory != MAP_FAILED);
+  char* const begin = static_cast<char*>(memory);
+  const size_t skipped =
+      RoundUp(reinterpret_cast<uintptr_t>(begin), kHugePageBytes) -
+      reinterpret_cast<uintptr_t>(begin);
+  char* const chunk = begin + skipped;
+  const size_t end = RoundUp(chunk_bytes_, kPageBytes);
+  if (skipped > 0) munmap(begin, skipped);
+  if (skipped + end < room) munmap(chunk + end, room - skipped - end);
+  // A walk jumps about in all chunks, more pages than the processor keeps
+  // translations of. The first chunk stays with small pages: most spaces never
+  // fill it. Failing changes nothing but the speed.
+  if (chunk_count_ > 0) {
+    (void)madvise(chunk, chunk_bytes_ / kHugePageBytes * kHugePageBytes,
+                  MADV_HUGEPAGE);
+  }
+  return chunk;
+}
+
 uint64_t NodeStore::memory_bytes() const {
-  const uint64_t slot_bytes = row_stride_bytes_ +
-                              size_t{2 * M_} * sizeof(uint32_t) +
-                              sizeof(NodeHeader);
-  return slot_count() * slot_bytes +
+  return slot_count() * SlotBytes() +
          slab_bytes_.load(std::memory_order_relaxed);
 }
 
-uint32_t NodeStore::Append(absl::Span<const float> vector, float inverse_norm) {
-  ENGRAM_CHECK(vector.size() == dimension_);
-  const uint32_t slot = slot_count_.load(std::memory_order_relaxed);
-  ENGRAM_CHECK(slot < kNoSlot);
-  if ((slot >> chunk_shift_) == chunk_count_) AddChunk();
-  float* destination = reinterpret_cast<float*>(
-      chunk(slot) + (slot & chunk_mask_) * row_stride_bytes_);
-  std::memcpy(destination, vector.data(), vector.size() * sizeof(float));
-  destination[dimension_] = inverse_norm;
-  slot_count_.store(slot + 1, std::memory_order_release);
-  return slot;
+void NodeStore::GrowTo(uint32_t slot_count) {
+  ENGRAM_CHECK(slot_count <= kSlotsMax);
+  if (slot_count <= slot_count_.load(std::memory_order_relaxed)) return;
+  while (((slot_count - 1) >> chunk_shift_) >= chunk_count_) AddChunk();
+  slot_count_.store(slot_count, std::memory_order_release);
 }
 
 void NodeStore::AddChunk() {
@@ -89,27 +117,114 @@ void NodeStore::AddChunk() {
     }
     tables_.push_back(std::move(table));
   }
-  void* memory = mmap(nullptr, chunk_bytes_, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  // As with operator new: without address space there is no way on.
-  ENGRAM_CHECK(memory != MAP_FAILED);
   std::vector<char*>& chunks = tables_.back()->chunks;
-  chunks[chunk_count_++] = static_cast<char*>(memory);
+  chunks[chunk_count_] = MapChunk();
+  ++chunk_count_;
   chunk_bases_.store(chunks.data(), std::memory_order_release);
 }
 
+// --- Nodes and twins
+
 void NodeStore::MakeNode(uint32_t slot, uint32_t top_layer) {
-  ENGRAM_CHECK(slot < slot_count_.load(std::memory_order_relaxed));
-  ENGRAM_CHECK(!is_node(slot));
-  NodeHeader* node = header(slot);
-  if (top_layer > 0) {
-    node->upper_links = AllocateUpperLinks(size_t{top_layer} * (M_ + 1));
-  }
-  std::atomic_ref<uint32_t>(node->layer_count)
-      .store(top_layer + 1, std::memory_order_release);
+  StoreNextTwin(slot, kNoSlot);
+  InitNode(slot, top_layer);
 }
 
-uint32_t* NodeStore::AllocateUpperLinks(size_t count) {
+// Leaves next_twin as it is.
+void NodeStore::InitNode(uint32_t slot, uint32_t top_layer) {
+  ENGRAM_CHECK(slot < slot_count_.load(std::memory_order_relaxed));
+  ENGRAM_CHECK(top_layer <= kLayerMax);
+  NodeHeader* node = header(slot);
+  ENGRAM_CHECK(node->kind == Kind::kFree && node->upper == nullptr);
+  if (top_layer > 0) {
+    node->upper = AllocateUpper(top_layer);
+  }
+  node->kind = Kind::kNode;
+  node->top_layer = static_cast<uint8_t>(top_layer);
+  node->parent = kNoSlot;
+  node->one_way = OneWayLinks::kEmpty;
+  node->in_degree = 0;
+  for (uint32_t layer = 0; layer <= top_layer; ++layer) {
+    links(slot, layer).Clear();
+    *one_way(slot, layer) = OneWayLinks::kEmpty;
+  }
+  EnterStanding(slot, top_layer);
+}
+
+void NodeStore::MakeTwin(uint32_t slot, uint32_t head) {
+  ENGRAM_CHECK(is_node(head) && !is_linked(slot));
+  NodeHeader* twin = header(slot);
+  twin->kind = Kind::kTwin;
+  twin->parent = head;
+  *previous_in_chain(slot) = head;
+  const uint32_t next = header(head)->next_twin;
+  StoreNextTwin(slot, next);
+  if (next != kNoSlot) *previous_in_chain(next) = slot;
+  StoreNextTwin(head, slot);
+}
+
+void NodeStore::LeaveChain(uint32_t slot) {
+  ENGRAM_CHECK(is_twin(slot));
+  const uint32_t previous = *previous_in_chain(slot);
+  const uint32_t next = header(slot)->next_twin;
+  if (next != kNoSlot) *previous_in_chain(next) = previous;
+  StoreNextTwin(previous, next);
+  header(slot)->kind = Kind::kFree;
+}
+
+void NodeStore::InheritNode(uint32_t slot, uint32_t heir) {
+  // The first in the chain keeps its successor, so that a reader who stands on
+  // it goes on to all the others.
+  ENGRAM_CHECK(is_node(slot) && header(slot)->next_twin == heir);
+  header(heir)->kind = Kind::kFree;
+  const uint32_t top = top_layer(slot);
+  InitNode(heir, top);
+  std::vector<uint32_t> ids;
+  for (uint32_t layer = 0; layer <= top; ++layer) {
+    links(slot, layer).CopyTo(&ids);
+    links(heir, layer).Assign(ids);
+    *one_way(heir, layer) =
+        std::exchange(*one_way(slot, layer), OneWayLinks::kEmpty);
+  }
+  header(heir)->parent = header(slot)->parent;
+  header(heir)->in_degree = header(slot)->in_degree;
+  for (uint32_t twin = header(heir)->next_twin; twin != kNoSlot;
+       twin = header(twin)->next_twin) {
+    header(twin)->parent = heir;
+    if (*previous_in_chain(twin) == slot) *previous_in_chain(twin) = heir;
+  }
+}
+
+void NodeStore::MarkUnlinked(uint32_t slot) {
+  NodeHeader* node = header(slot);
+  if (node->kind == Kind::kNode) LeaveStanding(slot, node->top_layer);
+  node->kind = Kind::kFree;
+}
+
+void NodeStore::Release(uint32_t slot) {
+  NodeHeader* node = header(slot);
+  ENGRAM_CHECK(node->kind == Kind::kFree);
+  if (node->upper == nullptr) return;
+  free_upper_[node->top_layer].push_back(node->upper);
+  node->upper = nullptr;
+  node->top_layer = 0;
+}
+
+void NodeStore::StoreNextTwin(uint32_t slot, uint32_t next) {
+  std::atomic_ref<uint32_t>(header(slot)->next_twin)
+      .store(next, std::memory_order_release);
+}
+
+// --- Upper layers
+
+uint32_t* NodeStore::AllocateUpper(uint32_t layers) {
+  std::vector<uint32_t*>& free = free_upper_[layers];
+  if (!free.empty()) {
+    uint32_t* const block = free.back();
+    free.pop_back();
+    return block;
+  }
+  const size_t count = layers * UpperWords();
   if (slab_size_ - slab_used_ < count) {
     slab_size_ = std::clamp(2 * slab_size_, kSlabSizeMin, kSlabSizeMax);
     slab_size_ = std::max(slab_size_, count);
@@ -118,9 +233,33 @@ uint32_t* NodeStore::AllocateUpperLinks(size_t count) {
     slab_bytes_.fetch_add(slab_size_ * sizeof(uint32_t),
                           std::memory_order_relaxed);
   }
-  uint32_t* allocated = slabs_.back().get() + slab_used_;
+  uint32_t* const block = slabs_.back().get() + slab_used_;
   slab_used_ += count;
-  return allocated;
+  return block;
+}
+
+void NodeStore::EnterStanding(uint32_t slot, uint32_t top_layer) {
+  if (top_layer == 0) return;
+  std::vector<uint32_t>& standing = standing_[top_layer];
+  *place_in_standing(slot, top_layer) = static_cast<uint32_t>(standing.size());
+  standing.push_back(slot);
+}
+
+void NodeStore::LeaveStanding(uint32_t slot, uint32_t top_layer) {
+  if (top_layer == 0) return;
+  std::vector<uint32_t>& standing = standing_[top_layer];
+  const uint32_t place = *place_in_standing(slot, top_layer);
+  const uint32_t last = standing.back();
+  standing[place] = last;
+  *place_in_standing(last, top_layer) = place;
+  standing.pop_back();
+}
+
+uint32_t NodeStore::AnyOfTopLayer() const {
+  for (uint32_t layer = kLayerMax; layer > 0; --layer) {
+    if (!standing_[layer].empty()) return standing_[layer].back();
+  }
+  return kNoSlot;
 }
 
 }  // namespace engram::index

@@ -1,5 +1,5 @@
 // SearchLayer, Algorithm 2 of Malkov & Yashunin (arXiv:1603.09320): best-first
-// search on one layer.
+// search on one layer, in two forms.
 
 #ifndef ENGRAM_ENGINE_INDEX_SEARCH_LAYER_H_
 #define ENGRAM_ENGINE_INDEX_SEARCH_LAYER_H_
@@ -13,17 +13,56 @@
 #include "engine/index/neighbor.h"
 #include "engine/index/node_store.h"
 #include "engine/index/scratch.h"
-#include "engine/index/vector_distance.h"
+#include "engine/index/slot_distance.h"
 
 namespace engram::index {
 
-// Slots seen per result wanted, measured at M = 16 (about 12); sets the visited
-// set's first size.
-inline constexpr size_t kVisitedPerResult = 16;
+// Compares the query with the links of `slot` that the walk has not seen yet,
+// into scratch.hop.
+inline void FollowLinks(const NodeStore& nodes, const SlotDistance& distance,
+                        uint32_t slot, uint32_t layer, Scratch& scratch) {
+  Hop& hop = scratch.hop;
+  hop.count = 0;
+  const LinkList links = nodes.links(slot, layer);
+  for (uint32_t i = 0; i < links.capacity(); ++i) {
+    const uint32_t id = links.id(i);
+    if (id == kNoSlot) break;
+    if (!scratch.visited.Insert(id)) continue;
+    distance.PrefetchWalk(id);
+    hop.Add(id);
+  }
+  ++scratch.hops;
+  scratch.distances += hop.count;
+  distance.Walk(scratch.query, hop.slots, hop.count, hop.distances);
+}
 
-struct AcceptAll {
-  bool operator()(uint32_t) const { return true; }
-};
+// Leaves in scratch.beam the (up to) `ef` nodes nearest to scratch.query that
+// are found from `entry`, a node on `layer` with its Walk() distance, and from
+// `second_entry` unless that is kKeyMax.
+inline void SearchLayer(const NodeStore& nodes, const SlotDistance& distance,
+                        NeighborKey entry, NeighborKey second_entry,
+                        uint32_t layer, size_t ef, Scratch& scratch) {
+  scratch.visited.Reset(nodes.slot_count());
+  Beam& beam = scratch.beam;
+  beam.Reset(ef);
+  scratch.visited.Insert(SlotOf(entry));
+  beam.Insert(entry);
+  if (second_entry < beam.bound() &&
+      scratch.visited.Insert(SlotOf(second_entry))) {
+    beam.Insert(second_entry);
+  }
+  for (uint32_t slot = beam.TakeNext(); slot != kNoSlot;
+       slot = beam.TakeNext()) {
+    FollowLinks(nodes, distance, slot, layer, scratch);
+    const Hop& hop = scratch.hop;
+    for (size_t i = 0; i < hop.count; ++i) {
+      const NeighborKey key = hop.key(i);
+      if (key >= beam.bound()) continue;
+      if (layer == 0) nodes.PrefetchLinks(SlotOf(key));
+      beam.Insert(key);
+    }
+  }
+}
 
 // The best `limit` keys so far, as a max-heap in borrowed memory.
 class ResultHeap {
@@ -57,62 +96,38 @@ class ResultHeap {
   NeighborKey bound_ = kKeyMax;
 };
 
-// Puts the links of `slot` that the walk has not seen yet into scratch.hop.
-inline void GatherUnvisited(const NodeStore& nodes, uint32_t slot,
-                            uint32_t layer, Scratch& scratch) {
-  scratch.hop.Clear();
-  const LinkList links = nodes.links(slot, layer);
-  const uint32_t degree = links.degree();
-  for (uint32_t i = 0; i < degree; ++i) {
-    const uint32_t id = links.id(i);
-    if (!scratch.visited.Insert(id)) continue;
-    const float* row = nodes.row(id);
-    __builtin_prefetch(row);
-    scratch.hop.Add(id, row);
-  }
-}
-
-// Leaves in scratch.results up to `ef` accepted nodes near `query`, ascending.
-// Starts at `entry`, a node on `layer` with its distance, and also at
-// `second_entry` unless that is kKeyMax. `accept` is asked
-// once for each node that could be a result; a node that it refuses is walked
-// through like any other but takes no place among the results.
+// As SearchLayer() on layer 0, but leaves only nodes that `accept` accepts, in
+// scratch.results, ascending. Those it refuses are walked through like any
+// other but take no place among the results. `accept` is asked at most once
+// about a node.
 template <typename Accept>
-void SearchLayer(const NodeStore& nodes, const VectorDistance& distance,
-                 const PreparedQuery& query, NeighborKey entry, uint32_t layer,
-                 size_t ef, const Accept& accept, Scratch& scratch,
-                 NeighborKey second_entry = kKeyMax) {
+void FilteredSearchLayer(const NodeStore& nodes, const SlotDistance& distance,
+                         NeighborKey entry, NeighborKey second_entry, size_t ef,
+                         const Accept& accept, Scratch& scratch) {
   constexpr std::greater<NeighborKey> kNearestFirst;
-  // No walk sees more than all slots, however large `ef` is.
-  scratch.visited.Reset(
-      std::min<size_t>(ef, nodes.slot_count() / kVisitedPerResult + 1) *
-      kVisitedPerResult);
+  scratch.visited.Reset(nodes.slot_count());
   std::vector<NeighborKey>& candidates = scratch.candidates;
-  candidates.assign(1, entry);
+  candidates.clear();
   ResultHeap results(&scratch.results, ef);
-  scratch.visited.Insert(SlotOf(entry));
-  if (accept(SlotOf(entry))) results.Push(entry);
-  if (second_entry != kKeyMax && scratch.visited.Insert(SlotOf(second_entry))) {
-    candidates.push_back(second_entry);
+  const auto push = [&](NeighborKey key) {
+    candidates.push_back(key);
     std::push_heap(candidates.begin(), candidates.end(), kNearestFirst);
-    if (second_entry < results.bound() && accept(SlotOf(second_entry))) {
-      results.Push(second_entry);
-    }
+    if (accept(SlotOf(key))) results.Push(key);
+  };
+  scratch.visited.Insert(SlotOf(entry));
+  push(entry);
+  if (second_entry < results.bound() &&
+      scratch.visited.Insert(SlotOf(second_entry))) {
+    push(second_entry);
   }
-
   while (!candidates.empty() && candidates.front() <= results.bound()) {
     const uint32_t nearest = SlotOf(candidates.front());
     std::pop_heap(candidates.begin(), candidates.end(), kNearestFirst);
     candidates.pop_back();
-    GatherUnvisited(nodes, nearest, layer, scratch);
-    scratch.hop.Compute(distance, query);
-    for (size_t i = 0; i < scratch.hop.size(); ++i) {
+    FollowLinks(nodes, distance, nearest, 0, scratch);
+    for (size_t i = 0; i < scratch.hop.count; ++i) {
       const NeighborKey key = scratch.hop.key(i);
-      if (key >= results.bound()) continue;
-      if (layer == 0) nodes.PrefetchLinks(SlotOf(key));
-      candidates.push_back(key);
-      std::push_heap(candidates.begin(), candidates.end(), kNearestFirst);
-      if (accept(SlotOf(key))) results.Push(key);
+      if (key < results.bound()) push(key);
     }
   }
   results.SortAscending();

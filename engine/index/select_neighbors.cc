@@ -2,54 +2,74 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "engine/index/neighbor.h"
 
 namespace engram::index {
 namespace {
 
-// Most candidates are left out because of one of the first neighbors chosen,
-// so the neighbors are compared a few at a time.
-constexpr size_t kCompareCount = 4;
-
-// True if a chosen neighbor is closer to `candidate` than the base is.
-bool IsOccluded(const NodeStore& nodes, const VectorDistance& distance,
-                const Neighbor& candidate, const Scratch& scratch) {
-  const PreparedQuery query = {nodes.row(candidate.slot),
-                               nodes.inverse_norm(candidate.slot)};
-  float distances[kCompareCount];
-  const size_t selected_count = scratch.selected.size();
-  for (size_t i = 0; i < selected_count; i += kCompareCount) {
-    const size_t count = std::min(kCompareCount, selected_count - i);
-    distance.DistancesToRows(query, scratch.selected_rows.data() + i,
-                             scratch.selected_inverse_norms.data() + i, count,
-                             distances);
-    for (size_t j = 0; j < count; ++j) {
-      if (distances[j] < candidate.distance) return true;
+// Moves the candidates behind `chosen` that are closer to it than to the base
+// from `left` to `occluded`. All that are left are compared at once: the first
+// choices occlude most candidates, so about as few distances are computed as by
+// asking for each candidate, with a quarter of the queries to prepare.
+void Occlude(const SlotDistance& distance, const Neighbor& chosen,
+             std::vector<Neighbor>* left, std::vector<Neighbor>* occluded,
+             Scratch& scratch) {
+  distance.PrepareSlot(chosen.slot, &scratch.other);
+  Hop& hop = scratch.hop;
+  size_t kept = 0;
+  for (size_t begin = 0; begin < left->size(); begin += kHopSlotsMax) {
+    const size_t count = std::min(kHopSlotsMax, left->size() - begin);
+    for (size_t i = 0; i < count; ++i) hop.slots[i] = (*left)[begin + i].slot;
+    distance.Fine(scratch.other, hop.slots, count, hop.distances);
+    for (size_t i = 0; i < count; ++i) {
+      const Neighbor candidate = (*left)[begin + i];
+      if (hop.distances[i] < candidate.distance) {
+        if (occluded != nullptr) occluded->push_back(candidate);
+      } else {
+        (*left)[kept++] = candidate;
+      }
     }
   }
-  return false;
+  left->resize(kept);
+}
+
+bool Nearer(const Neighbor& a, const Neighbor& b) {
+  return KeyOf(a.distance, a.slot) < KeyOf(b.distance, b.slot);
 }
 
 }  // namespace
 
-void SelectNeighbors(const NodeStore& nodes, const VectorDistance& distance,
-                     size_t limit, Scratch& scratch) {
-  scratch.selected.clear();
+size_t SelectNeighbors(const SlotDistance& distance, size_t limit,
+                       size_t fill_to, Scratch& scratch) {
+  std::vector<Neighbor>& selected = scratch.selected;
+  selected.clear();
   if (scratch.pool.size() < limit) {
-    scratch.selected = scratch.pool;
-    return;
+    selected = scratch.pool;
+    return selected.size();
   }
-  scratch.selected_rows.clear();
-  scratch.selected_inverse_norms.clear();
-  for (const Neighbor& candidate : scratch.pool) {
-    if (scratch.selected.size() == limit) return;
-    if (IsOccluded(nodes, distance, candidate, scratch)) continue;
-    scratch.selected.push_back(candidate);
-    scratch.selected_rows.push_back(nodes.row(candidate.slot));
-    scratch.selected_inverse_norms.push_back(
-        nodes.inverse_norm(candidate.slot));
+  // Nearest last, so that taking the nearest moves nothing.
+  std::vector<Neighbor>& left = scratch.left;
+  left.assign(scratch.pool.rbegin(), scratch.pool.rend());
+  std::vector<Neighbor>& occluded = scratch.occluded;
+  occluded.clear();
+  while (!left.empty()) {
+    selected.push_back(left.back());
+    left.pop_back();
+    if (selected.size() == limit || left.empty()) break;
+    Occlude(distance, selected.back(), &left, fill_to > 0 ? &occluded : nullptr,
+            scratch);
   }
+  const size_t chosen = selected.size();
+  if (chosen >= fill_to) return chosen;
+  const size_t missing = std::min(fill_to - chosen, occluded.size());
+  std::partial_sort(occluded.begin(),
+                    occluded.begin() + static_cast<ptrdiff_t>(missing),
+                    occluded.end(), Nearer);
+  selected.insert(selected.end(), occluded.begin(),
+                  occluded.begin() + static_cast<ptrdiff_t>(missing));
+  return chosen;
 }
 
 }  // namespace engram::index

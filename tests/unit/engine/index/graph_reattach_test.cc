@@ -1,10 +1,11 @@
+// Graphs that were restored without links that their nodes need.
+
 #include <algorithm>
 #include <cstdint>
-#include <random>
 #include <set>
 #include <vector>
 
-#include "engine/index/graph.h"
+#include "graph_harness.h"
 #include "gtest/gtest.h"
 
 namespace engram::index {
@@ -12,91 +13,113 @@ namespace {
 
 constexpr uint32_t kDimension = 8;
 
-bool AcceptEverything(uint32_t) { return true; }
-
-std::vector<float> RandomVector(std::mt19937& random) {
-  std::normal_distribution<float> normal;
-  std::vector<float> vector(kDimension);
-  for (float& component : vector) component = normal(random);
-  return vector;
-}
-
-void Insert(const std::vector<float>& vector, Scratch& scratch, Graph* graph) {
-  graph->Link(graph->Plan(graph->AppendSlot(vector), scratch));
-}
+using Links = std::vector<std::vector<uint32_t>>;
 
 // Copies `from` without the layer-0 links that lead to `cut`.
 void CopyWithoutLinksTo(const std::set<uint32_t>& cut, const Graph& from,
-                        Graph* to) {
+                        LiveGraph* to) {
   for (uint32_t slot = 0; slot < from.slot_count(); ++slot) {
-    to->AppendSlot(from.row(slot));
+    to->Fill(from.row(slot));
+    to->AddLive(slot);
   }
   for (uint32_t slot = 0; slot < from.slot_count(); ++slot) {
-    std::vector<std::vector<uint32_t>> links(from.top_layer(slot) + 1);
+    if (from.head_of(slot) != kNoSlot) {
+      ASSERT_TRUE((*to)->RestoreTwin(slot, from.head_of(slot)).ok());
+      continue;
+    }
+    Links links(from.top_layer(slot) + 1);
     for (uint32_t layer = 0; layer < links.size(); ++layer) {
       from.CopyLinks(slot, layer, &links[layer]);
     }
     std::erase_if(links[0], [&](uint32_t id) { return cut.count(id) > 0; });
-    ASSERT_TRUE(to->RestoreNode(slot, from.top_layer(slot), links).ok());
+    ASSERT_TRUE((*to)->RestoreNode(slot, from.top_layer(slot), links).ok());
   }
-  ASSERT_TRUE(to->RestoreEntryPoint(from.entry_point()).ok());
-  ASSERT_TRUE(to->FinishRestore().ok());
+  ASSERT_TRUE((*to)->RestoreEntryPoint(from.entry_point()).ok());
+  ASSERT_TRUE((*to)->FinishRestore().ok());
 }
 
-TEST(GraphReattachTest, NodesThatLostTheirInLinksAreFoundAgain) {
-  const GraphOptions options = {.dimension = kDimension};
-  std::mt19937 random(11);
-  Scratch scratch;
-  Graph whole(options, simd::BestKernels());
-  for (int i = 0; i < 2000; ++i) Insert(RandomVector(random), scratch, &whole);
+class GraphReattachTest : public testing::Test {
+ protected:
+  void Fill(int count) {
+    ClusteredPoints points(11, kDimension, 20);
+    for (int i = 0; i < count; ++i) whole_.Insert(points.Next());
+  }
+
+  LiveGraph whole_{{.dimension = kDimension}};
+  LiveGraph graph_{{.dimension = kDimension}};
+};
+
+TEST_F(GraphReattachTest, NodesThatLostTheirInLinksAreFoundAgain) {
+  Fill(2000);
   std::set<uint32_t> cut;
-  while (cut.size() < 50) {
-    const uint32_t slot = random() % whole.slot_count();
-    if (slot != whole.entry_point().slot) cut.insert(slot);
+  for (uint32_t slot = 3; cut.size() < 50; slot += 37) {
+    if (slot != whole_->entry_point().slot) cut.insert(slot);
   }
-  Graph graph(options, simd::BestKernels());
-  CopyWithoutLinksTo(cut, whole, &graph);
-  ASSERT_EQ(graph.CountUnreachable(AcceptEverything), cut.size());
+  CopyWithoutLinksTo(cut, *whole_, &graph_);
+  ASSERT_EQ(graph_->CountUnreachable(AcceptEverything), cut.size());
 
-  EXPECT_EQ(graph.Reattach(AcceptEverything, scratch), cut.size());
-  EXPECT_EQ(graph.CountUnreachable(AcceptEverything), 0u);
-  for (uint32_t slot : cut) {
-    std::vector<Neighbor> found;
-    graph.Search(graph.row(slot), 1, 200, AcceptEverything, scratch, &found);
-    EXPECT_EQ(found, (std::vector<Neighbor>{{0.0f, slot}}));
+  EXPECT_EQ(graph_->Reattach(AcceptEverything, graph_.scratch()), cut.size());
+  EXPECT_EQ(FindViolation(graph_), "");
+  for (const uint32_t slot : cut) {
+    EXPECT_EQ(graph_.Search(graph_->row(slot), 1, 200),
+              (std::vector<Neighbor>{{0.0f, slot}}));
   }
-  EXPECT_EQ(graph.Reattach(AcceptEverything, scratch), 0u);
+  EXPECT_EQ(graph_->Reattach(AcceptEverything, graph_.scratch()), 0u);
 }
 
-TEST(GraphReattachTest, NodesThatAreNotLiveAreLeftAlone) {
-  const GraphOptions options = {.dimension = kDimension};
-  std::mt19937 random(11);
-  Scratch scratch;
-  Graph whole(options, simd::BestKernels());
-  for (int i = 0; i < 500; ++i) Insert(RandomVector(random), scratch, &whole);
-  const uint32_t dead = whole.entry_point().slot == 17 ? 18 : 17;
-  Graph graph(options, simd::BestKernels());
-  CopyWithoutLinksTo({dead}, whole, &graph);
+TEST_F(GraphReattachTest, NodesThatAreNotLiveAreLeftAlone) {
+  Fill(500);
+  const uint32_t dead = whole_->entry_point().slot == 17 ? 18 : 17;
+  CopyWithoutLinksTo({dead}, *whole_, &graph_);
   const auto is_live = [&](uint32_t slot) { return slot != dead; };
-  EXPECT_EQ(graph.CountUnreachable(is_live), 0u);
-  EXPECT_EQ(graph.Reattach(is_live, scratch), 0u);
-  EXPECT_EQ(graph.CountUnreachable(AcceptEverything), 1u);
+  EXPECT_EQ(graph_->CountUnreachable(is_live), 0u);
+  EXPECT_EQ(graph_->Reattach(is_live, graph_.scratch()), 0u);
+  EXPECT_EQ(graph_->CountUnreachable(AcceptEverything), 1u);
+}
+
+// Nobody wants the head any more, but its copy is found through it.
+TEST_F(GraphReattachTest, AHeadThatIsNotLiveIsReattachedForItsCopies) {
+  Fill(500);
+  const uint32_t head = whole_->entry_point().slot == 17 ? 18 : 17;
+  const uint32_t copy = whole_.Insert(whole_->row(head));
+  ASSERT_EQ(whole_->head_of(copy), head);
+  CopyWithoutLinksTo({head}, *whole_, &graph_);
+  const auto is_live = [&](uint32_t slot) { return slot != head; };
+  EXPECT_EQ(graph_->CountUnreachable(is_live), 1u);
+  EXPECT_EQ(graph_->Reattach(is_live, graph_.scratch()), 1u);
+  EXPECT_EQ(FindViolation(graph_), "");
+}
+
+// The tree knows them too: what is reattached stays so.
+TEST_F(GraphReattachTest, WhatWasReattachedSurvivesChurn) {
+  Fill(1000);
+  std::set<uint32_t> cut;
+  for (uint32_t slot = 0; slot < 1000; slot += 3) {
+    if (slot != whole_->entry_point().slot) cut.insert(slot);
+  }
+  CopyWithoutLinksTo(cut, *whole_, &graph_);
+  graph_->Reattach(AcceptEverything, graph_.scratch());
+  ClusteredPoints points(12, kDimension, 20);
+  for (size_t i = 0; i < 1000; ++i) {
+    graph_.RemoveAt(i * 7 % graph_.live().size());
+    graph_.Insert(points.Next());
+    ASSERT_EQ(FindViolation(graph_), "") << i;
+  }
 }
 
 // A chain: each node is the only way to the next, which is also its farthest
 // neighbor, and its other links lead back. The next node has in-links from
 // behind it too, so counting in-links would not tell that this one is needed.
-TEST(GraphReattachTest, FullListsGiveUpOnlyLinksThatNobodyNeeds) {
-  constexpr uint32_t kM = 2;
+TEST(GraphChainTest, FullListsGiveUpOnlyLinksThatNobodyNeeds) {
   constexpr uint32_t kChainSize = 16;
   constexpr uint32_t kStrayCount = 30;
-  Graph graph({.dimension = 1, .M = kM}, simd::BestKernels());
+  LiveGraph graph({.dimension = 1, .M = 2});
   float position = 1.0f;
   for (uint32_t slot = 0; slot < kChainSize; ++slot, position *= 3.0f) {
-    graph.AppendSlot({position});
+    graph.Fill({position});
   }
   for (uint32_t i = 0; i < kStrayCount; ++i) {
-    graph.AppendSlot({graph.row(i % kChainSize)[0] * 1.01f});
+    graph.Fill({graph->row(i % kChainSize)[0] * 1.01f});
   }
   for (uint32_t slot = 0; slot < kChainSize; ++slot) {
     std::vector<uint32_t> links;
@@ -104,73 +127,25 @@ TEST(GraphReattachTest, FullListsGiveUpOnlyLinksThatNobodyNeeds) {
     for (uint32_t back = 1; back <= 3 && back <= slot; ++back) {
       links.push_back(slot - back);
     }
-    ASSERT_TRUE(graph.RestoreNode(slot, 0, {links}).ok());
+    ASSERT_TRUE(graph->RestoreNode(slot, 0, {links}).ok());
+    graph.AddLive(slot);
   }
   const std::vector<uint32_t> stray_links = {0, 1, 2, 3};
-  for (uint32_t slot = kChainSize; slot < graph.slot_count(); ++slot) {
-    ASSERT_TRUE(graph.RestoreNode(slot, 0, {stray_links}).ok());
+  for (uint32_t slot = kChainSize; slot < graph->slot_count(); ++slot) {
+    ASSERT_TRUE(graph->RestoreNode(slot, 0, {stray_links}).ok());
+    graph.AddLive(slot);
   }
-  ASSERT_TRUE(graph.RestoreEntryPoint({true, 0, 0}).ok());
-  ASSERT_TRUE(graph.FinishRestore().ok());
-  ASSERT_EQ(graph.CountUnreachable(AcceptEverything), kStrayCount);
+  ASSERT_TRUE(graph->RestoreEntryPoint({true, 0, 0}).ok());
+  ASSERT_TRUE(graph->FinishRestore().ok());
+  ASSERT_EQ(graph->CountUnreachable(AcceptEverything), kStrayCount);
 
-  Scratch scratch;
-  EXPECT_EQ(graph.Reattach(AcceptEverything, scratch), kStrayCount);
-  EXPECT_EQ(graph.CountUnreachable(AcceptEverything), 0u);
-  std::vector<uint32_t> links;
-  for (uint32_t slot = 0; slot < graph.slot_count(); ++slot) {
-    graph.CopyLinks(slot, 0, &links);
-    EXPECT_LE(links.size(), 2 * kM);
-    EXPECT_EQ(std::set<uint32_t>(links.begin(), links.end()).size(),
-              links.size());
-  }
+  EXPECT_EQ(graph->Reattach(AcceptEverything, graph.scratch()), kStrayCount);
+  EXPECT_EQ(FindViolation(graph), "");
 }
 
-// Copies at distance 0 occlude nothing, so the selection alone would let their
-// lists name copies only, and lose the way to the rest.
-TEST(GraphReattachTest, CopiesOfAFewVectorsAreReachableAfterEveryInsert) {
-  std::mt19937 random(7);
-  Scratch scratch;
-  std::vector<std::vector<float>> vectors;
-  for (int i = 0; i < 20; ++i) vectors.push_back(RandomVector(random));
-  Graph graph({.dimension = kDimension, .metric = schema::Metric::kCosine},
-              simd::BestKernels());
-  for (int i = 0; i < 20 * 200; ++i) {
-    Insert(vectors[random() % 20], scratch, &graph);
-    if (i % 10 == 0) {
-      ASSERT_EQ(graph.CountUnreachable(AcceptEverything), 0u) << i;
-    }
-  }
-  EXPECT_EQ(graph.Reattach(AcceptEverything, scratch), 0u);
-}
-
-TEST(GraphReattachTest, NodesOfHubbyDataAreReachableAfterEveryInsert) {
-  std::mt19937 random(8);
-  Scratch scratch;
-  // A small M, many dimensions and varied norms: lists overflow all the time.
-  constexpr uint32_t kManyDimensions = 64;
-  Graph graph({.dimension = kManyDimensions,
-               .metric = schema::Metric::kInnerProduct,
-               .M = 3,
-               .ef_construction = 20},
-              simd::BestKernels());
-  std::normal_distribution<float> normal;
-  for (int i = 0; i < 3000; ++i) {
-    std::vector<float> vector(kManyDimensions);
-    const float scale = static_cast<float>(1 + random() % 10);
-    for (float& component : vector) component = scale * normal(random);
-    Insert(vector, scratch, &graph);
-    if (i % 10 == 0) {
-      ASSERT_EQ(graph.CountUnreachable(AcceptEverything), 0u) << i;
-    }
-  }
-}
-
-TEST(GraphReattachTest, AnEmptyGraphHasNothingToReattach) {
-  Graph graph({.dimension = kDimension}, simd::BestKernels());
-  Scratch scratch;
-  EXPECT_EQ(graph.Reattach(AcceptEverything, scratch), 0u);
-  EXPECT_EQ(graph.CountUnreachable(AcceptEverything), 0u);
+TEST_F(GraphReattachTest, AnEmptyGraphHasNothingToReattach) {
+  EXPECT_EQ(graph_->Reattach(AcceptEverything, graph_.scratch()), 0u);
+  EXPECT_EQ(graph_->CountUnreachable(AcceptEverything), 0u);
 }
 
 }  // namespace

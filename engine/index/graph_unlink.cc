@@ -1,0 +1,218 @@
+// Removal in place. Every list that leads to the node is chosen anew from its
+// other links and the node's own ("union repair"): the walks that passed the
+// node then pass its neighbors. Choosing from the nearest alone was measured to
+// lose two points of recall in 150 % turnover; with the union nothing is lost.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "engine/index/graph.h"
+#include "engine/index/select_neighbors.h"
+#include "storage/base/check.h"
+
+namespace engram::index {
+namespace {
+
+// The degree up to which a repaired list is filled with neighbors that the
+// heuristic would leave out, if it had as many before. At 768 dimensions, after
+// 150 % turnover: filled up to M, recall@10 at ef 48 is .007 below that of a
+// fresh build, up to 5/4 M .001; filled up to the old degree it is .002 above,
+// but lists grow from 18 links to 27, and a removal takes 1.4 times as long.
+uint32_t RepairedDegree(uint32_t M) { return M + M / 4; }
+
+}  // namespace
+
+void Graph::Unlink(uint32_t slot, Scratch& scratch) {
+  ENGRAM_CHECK(nodes_.is_linked(slot));
+  if (nodes_.is_twin(slot)) {
+    nodes_.LeaveChain(slot);
+    twin_count_.fetch_sub(1, std::memory_order_relaxed);
+    return;
+  }
+  const uint32_t heir = nodes_.next_twin(slot);
+  if (heir != kNoSlot) {
+    PromoteTwin(slot, heir);
+    return;
+  }
+  const uint32_t parent = nodes_.parent(slot);
+  nodes_.set_parent(slot, kNoSlot);
+  std::vector<uint32_t> in_neighbors;
+  for (uint32_t above = nodes_.top_layer(slot) + 1; above > 0; --above) {
+    const uint32_t layer = above - 1;
+    editor_.CopyInNeighbors(slot, layer, &in_neighbors);
+    for (const uint32_t in_neighbor : in_neighbors) {
+      RepairInNeighbor(in_neighbor, slot, layer, scratch);
+    }
+    editor_.CopyInNeighbors(slot, layer, &in_neighbors);
+    ENGRAM_DCHECK(in_neighbors.empty());
+  }
+  const bool was_root = parent == slot;
+  bool tree_is_whole = !was_root && ReparentChildren(slot, parent, scratch);
+  for (uint32_t layer = 0; layer <= nodes_.top_layer(slot); ++layer) {
+    editor_.Forget(slot, layer);
+  }
+  nodes_.MarkUnlinked(slot);
+  const LinkList links = nodes_.links(slot, 0);
+  for (uint32_t i = 0; i < links.capacity(); ++i) {
+    const uint32_t id = links.id(i);
+    if (id == kNoSlot) break;
+    EnsureInLinks(id, scratch);
+  }
+  if (entry_point().slot == slot) {
+    ReplaceEntryPoint(slot);
+    tree_is_whole = false;
+  }
+  if (!tree_is_whole) ReattachAll();
+}
+
+// A copy of the node takes its place: nothing has to be chosen anew.
+void Graph::PromoteTwin(uint32_t slot, uint32_t heir) {
+  const uint32_t top = nodes_.top_layer(slot);
+  std::vector<std::vector<uint32_t>> in_neighbors(top + 1);
+  for (uint32_t layer = 0; layer <= top; ++layer) {
+    editor_.CopyInNeighbors(slot, layer, &in_neighbors[layer]);
+  }
+  const bool is_root = nodes_.parent(slot) == slot;
+  nodes_.InheritNode(slot, heir);
+  twin_count_.fetch_sub(1, std::memory_order_relaxed);
+  for (uint32_t layer = 0; layer <= top; ++layer) {
+    editor_.Succeed(slot, heir, layer, in_neighbors[layer]);
+  }
+  if (is_root) nodes_.set_parent(heir, heir);
+  const LinkList links = nodes_.links(heir, 0);
+  for (uint32_t i = 0; i < links.capacity(); ++i) {
+    const uint32_t id = links.id(i);
+    if (id == kNoSlot) break;
+    if (nodes_.parent(id) == slot) nodes_.set_parent(id, heir);
+  }
+  if (entry_point().slot == slot) StoreEntryPoint(heir, top);
+  nodes_.MarkUnlinked(slot);
+}
+
+// Chooses the links of `in_neighbor`, which has one to `removed`, anew.
+void Graph::RepairInNeighbor(uint32_t in_neighbor, uint32_t removed,
+                             uint32_t layer, Scratch& scratch) {
+  const LinkList links = nodes_.links(in_neighbor, layer);
+  const LinkList others = nodes_.links(removed, layer);
+  Hop& hop = scratch.hop;
+  hop.count = 0;
+  uint32_t degree = 0;
+  for (uint32_t i = 0; i < links.capacity(); ++i) {
+    const uint32_t id = links.id(i);
+    if (id == kNoSlot) break;
+    ++degree;
+    if (id != removed) hop.Add(id);
+  }
+  const size_t own = hop.count;
+  for (uint32_t i = 0; i < others.capacity(); ++i) {
+    const uint32_t id = others.id(i);
+    if (id == kNoSlot) break;
+    if (id == in_neighbor || hop.count == kHopSlotsMax) continue;
+    const bool known =
+        std::find(hop.slots, hop.slots + own, id) != hop.slots + own;
+    if (!known && !editor_.IsHub(id, layer)) hop.Add(id);
+  }
+  compare_.PrepareSlot(in_neighbor, &scratch.query);
+  compare_.Fine(scratch.query, hop.slots, hop.count, hop.distances);
+  std::vector<NeighborKey>& keys = scratch.results;
+  keys.clear();
+  for (size_t i = 0; i < hop.count; ++i) keys.push_back(hop.key(i));
+  std::sort(keys.begin(), keys.end());
+  scratch.pool.clear();
+  for (const NeighborKey key : keys) scratch.pool.push_back(NeighborOf(key));
+  const uint32_t limit = links.capacity();
+  SelectNeighbors(compare_, limit, std::min(degree, RepairedDegree(options_.M)),
+                  scratch);
+  std::vector<uint32_t>& ids = scratch.ids;
+  ids.clear();
+  for (const Neighbor& selected : scratch.selected) {
+    ids.push_back(selected.slot);
+  }
+  if (layer == 0 && !KeepTreeLinks(in_neighbor, &ids)) {
+    links.CopyTo(&ids);
+    ids.erase(std::find(ids.begin(), ids.end(), removed));
+  }
+  editor_.Assign(in_neighbor, layer, ids);
+}
+
+// Finds other parents for the children of a node to which nobody links any
+// more. `grandparent` is what its own parent was. False if the tree has to be
+// built anew.
+bool Graph::ReparentChildren(uint32_t removed, uint32_t grandparent,
+                             Scratch& scratch) {
+  std::vector<uint32_t> children;
+  const LinkList links = nodes_.links(removed, 0);
+  for (uint32_t i = 0; i < links.capacity(); ++i) {
+    const uint32_t id = links.id(i);
+    if (id == kNoSlot) break;
+    if (nodes_.parent(id) == removed) children.push_back(id);
+  }
+  // A child may be another's new parent once it has one itself.
+  size_t before = 0;
+  do {
+    before = children.size();
+    children.erase(std::remove_if(children.begin(), children.end(),
+                                  [this](uint32_t child) {
+                                    return FindOtherParent(child);
+                                  }),
+                   children.end());
+  } while (!children.empty() && children.size() < before);
+  std::vector<uint32_t>& hosts = scratch.more_ids;
+  for (const uint32_t child : children) {
+    nodes_.links(child, 0).CopyTo(&hosts);
+    hosts.push_back(grandparent);
+    const bool adopted =
+        std::any_of(hosts.begin(), hosts.end(), [&](uint32_t host) {
+          return host != removed && IsOutsideSubtree(host, child) &&
+                 AdoptChild(host, child, scratch);
+        });
+    if (!adopted) return false;
+  }
+  return true;
+}
+
+// Sees to it that a node which has lost an in-link has a few others, from near
+// by. A node with a single one is reachable and yet not found: the walk that
+// looks for it need not come there.
+void Graph::EnsureInLinks(uint32_t slot, Scratch& scratch) {
+  if (nodes_.in_degree(slot) >= kInDegreeMin) return;
+  Hop& hop = scratch.hop;
+  hop.count = 0;
+  const LinkList links = nodes_.links(slot, 0);
+  for (uint32_t i = 0; i < links.capacity(); ++i) {
+    const uint32_t id = links.id(i);
+    if (id == kNoSlot) break;
+    if (!nodes_.links(id, 0).Contains(slot)) hop.Add(id);
+  }
+  compare_.PrepareSlot(slot, &scratch.query);
+  compare_.Fine(scratch.query, hop.slots, hop.count, hop.distances);
+  std::vector<NeighborKey> keys;
+  for (size_t i = 0; i < hop.count; ++i) keys.push_back(hop.key(i));
+  std::sort(keys.begin(), keys.end());
+  for (const NeighborKey key : keys) {
+    if (nodes_.in_degree(slot) >= kInDegreeMin) return;
+    LinkFrom(SlotOf(key), slot, scratch);
+  }
+}
+
+void Graph::ReplaceEntryPoint(uint32_t removed) {
+  uint32_t successor = nodes_.AnyOfTopLayer();
+  if (successor == kNoSlot) {
+    // Nothing stands above layer 0: the graph is small, or M is large.
+    const LinkList links = nodes_.links(removed, 0);
+    if (links.id(0) != kNoSlot) successor = links.id(0);
+    for (uint32_t slot = 0; successor == kNoSlot && slot < slot_count();
+         ++slot) {
+      if (nodes_.is_node(slot)) successor = slot;
+    }
+  }
+  if (successor == kNoSlot) {
+    entry_point_.store(kNoEntryPoint, std::memory_order_release);
+  } else {
+    StoreEntryPoint(successor, nodes_.top_layer(successor));
+  }
+}
+
+}  // namespace engram::index

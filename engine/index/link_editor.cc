@@ -1,0 +1,126 @@
+#include "engine/index/link_editor.h"
+
+#include <algorithm>
+
+#include "storage/base/check.h"
+
+namespace engram::index {
+namespace {
+
+bool Contains(absl::Span<const uint32_t> ids, uint32_t id) {
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+}  // namespace
+
+void LinkEditor::NoteAdded(uint32_t from, uint32_t layer, uint32_t to) {
+  if (layer == 0) ++nodes_.in_degree(to);
+  if (nodes_.links(to, layer).Contains(from)) {
+    // `to` linked to `from` one way until now.
+    ENGRAM_CHECK(one_way_.Remove(nodes_.one_way(from, layer), to));
+  } else {
+    one_way_.Add(nodes_.one_way(to, layer), from);
+  }
+}
+
+void LinkEditor::NoteDropped(uint32_t from, uint32_t layer, uint32_t to) {
+  if (layer == 0) --nodes_.in_degree(to);
+  LinkList back = nodes_.links(to, layer);
+  if (!back.Contains(from)) {
+    ENGRAM_CHECK(one_way_.Remove(nodes_.one_way(to, layer), from));
+    return;
+  }
+  if (!IsHub(from, layer) || (layer == 0 && nodes_.parent(from) == to)) {
+    one_way_.Add(nodes_.one_way(from, layer), to);
+    return;
+  }
+  // One hub the less in the list of `to`; no list of in-links is concerned.
+  if (layer == 0) --nodes_.in_degree(from);
+  back.CopyTo(&kept_ids_);
+  kept_ids_.erase(std::find(kept_ids_.begin(), kept_ids_.end(), from));
+  back.Assign(kept_ids_);
+}
+
+void LinkEditor::Add(uint32_t from, uint32_t layer, uint32_t to) {
+  LinkList links = nodes_.links(from, layer);
+  NoteAdded(from, layer, to);
+  links.Append(links.degree(), to);
+}
+
+void LinkEditor::Assign(uint32_t from, uint32_t layer,
+                        absl::Span<const uint32_t> ids) {
+  LinkList links = nodes_.links(from, layer);
+  links.CopyTo(&old_ids_);
+  links.Assign(ids);
+  for (const uint32_t id : ids) {
+    if (!Contains(old_ids_, id)) NoteAdded(from, layer, id);
+  }
+  for (const uint32_t id : old_ids_) {
+    if (!Contains(ids, id)) NoteDropped(from, layer, id);
+  }
+}
+
+void LinkEditor::Replace(uint32_t from, uint32_t layer, uint32_t i,
+                         uint32_t to) {
+  LinkList links = nodes_.links(from, layer);
+  const uint32_t before = links.id(i);
+  links.Replace(i, to);
+  NoteAdded(from, layer, to);
+  NoteDropped(from, layer, before);
+}
+
+void LinkEditor::Succeed(uint32_t slot, uint32_t heir, uint32_t layer,
+                         absl::Span<const uint32_t> in_neighbors) {
+  const LinkList links = nodes_.links(slot, layer);
+  for (uint32_t i = 0; i < links.capacity(); ++i) {
+    const uint32_t id = links.id(i);
+    if (id == kNoSlot) break;
+    if (Contains(in_neighbors, id)) continue;
+    one_way_.Replace(*nodes_.one_way(id, layer), slot, heir);
+  }
+  for (const uint32_t in_neighbor : in_neighbors) {
+    nodes_.links(in_neighbor, layer).ReplaceId(slot, heir);
+  }
+}
+
+void LinkEditor::Forget(uint32_t from, uint32_t layer) {
+  const LinkList links = nodes_.links(from, layer);
+  for (uint32_t i = 0; i < links.capacity(); ++i) {
+    const uint32_t id = links.id(i);
+    if (id == kNoSlot) break;
+    ENGRAM_CHECK(one_way_.Remove(nodes_.one_way(id, layer), from));
+    if (layer == 0) --nodes_.in_degree(id);
+  }
+  one_way_.Clear(nodes_.one_way(from, layer));
+}
+
+void LinkEditor::CopyInNeighbors(uint32_t slot, uint32_t layer,
+                                 std::vector<uint32_t>* out) const {
+  out->clear();
+  const LinkList links = nodes_.links(slot, layer);
+  for (uint32_t i = 0; i < links.capacity(); ++i) {
+    const uint32_t id = links.id(i);
+    if (id == kNoSlot) break;
+    if (nodes_.links(id, layer).Contains(slot)) out->push_back(id);
+  }
+  const absl::Span<const uint32_t> one_way =
+      one_way_.ids(*nodes_.one_way(slot, layer));
+  out->insert(out->end(), one_way.begin(), one_way.end());
+}
+
+void LinkEditor::Rebuild(uint32_t slot, uint32_t layer) {
+  LinkList links = nodes_.links(slot, layer);
+  links.CopyTo(&old_ids_);
+  kept_ids_.clear();
+  for (const uint32_t id : old_ids_) {
+    if (!nodes_.links(id, layer).Contains(slot)) {
+      if (IsHub(id, layer)) continue;
+      one_way_.Add(nodes_.one_way(id, layer), slot);
+    }
+    kept_ids_.push_back(id);
+    if (layer == 0) ++nodes_.in_degree(id);
+  }
+  if (kept_ids_.size() < old_ids_.size()) links.Assign(kept_ids_);
+}
+
+}  // namespace engram::index
