@@ -90,10 +90,11 @@ absl::StatusOr<StoredObservation> Space::Get(absl::string_view id) const {
   return db_->Get(state_, id);
 }
 
-absl::StatusOr<std::vector<Hit>> Space::Search(
-    absl::Span<const float> query, const SearchOptions& options) const {
+absl::StatusOr<std::vector<Hit>> Space::Search(absl::Span<const float> query,
+                                               const SearchOptions& options,
+                                               SearchStats* stats) const {
   if (db_ == nullptr) return NoSpace();
-  return db_->Search(state_, query, options);
+  return db_->Search(state_, query, options, stats);
 }
 
 absl::StatusOr<std::vector<std::string>> Space::ListIds() const {

@@ -69,7 +69,8 @@ class DbImpl final : public wal::GroupSink {
                                         absl::string_view id);
   absl::StatusOr<std::vector<Hit>> Search(const SpacePtr& space,
                                           absl::Span<const float> query,
-                                          const SearchOptions& options);
+                                          const SearchOptions& options,
+                                          SearchStats* stats);
   absl::StatusOr<std::vector<std::string>> ListIds(const SpacePtr& space);
   absl::Status Wait(Lsn lsn, Stage stage, absl::Duration timeout);
   absl::Status WaitSpace(const SpacePtr& space, Lsn lsn, Stage stage,

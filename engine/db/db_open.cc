@@ -152,8 +152,11 @@ DbImpl::SpacePtr DbImpl::AddSpace(const schema::SpaceDescription& description,
   limits.admission.records_max = options_.pending_records_max;
   limits.admission.bytes_max = options_.pending_bytes_max;
   limits.flat_records_max = options_.flat_records_max;
-  auto state =
-      std::make_shared<space::SpaceState>(description, created_lsn, limits);
+  // One being planned by each worker, and two that wait for the one before
+  // them.
+  limits.batches_max = pool_->workers() + 2;
+  auto state = std::make_shared<space::SpaceState>(description, created_lsn,
+                                                   limits, registry_.epochs());
   state->set_observer({[this](size_t records) {
                          indexed_records_.fetch_add(records,
                                                     std::memory_order_relaxed);

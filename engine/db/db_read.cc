@@ -40,12 +40,15 @@ absl::StatusOr<StoredObservation> DbImpl::Get(const SpacePtr& space,
 
 absl::StatusOr<std::vector<Hit>> DbImpl::Search(const SpacePtr& space,
                                                 absl::Span<const float> query,
-                                                const SearchOptions& options) {
+                                                const SearchOptions& options,
+                                                SearchStats* stats) {
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
   ENGRAM_RETURN_IF_ERROR(CheckSearchOptions(options));
   ENGRAM_RETURN_IF_ERROR(space::CheckVector(space->description(), query));
-  return space->Search(query, options.k, EffectiveEfSearch(options));
+  SearchOptions effective = options;
+  effective.ef_search = EffectiveEfSearch(options);
+  return space->Search(query, effective, stats);
 }
 
 absl::StatusOr<std::vector<std::string>> DbImpl::ListIds(

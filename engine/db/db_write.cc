@@ -236,6 +236,9 @@ absl::StatusOr<DbImpl::SpacePtr> DbImpl::OpenSpace(
   description.metric = static_cast<schema::Metric>(options.metric);
   description.M = options.M;
   description.ef_construction = options.ef_construction;
+  description.quantization =
+      static_cast<schema::Quantization>(options.quantization);
+  description.stored = static_cast<schema::Stored>(options.stored);
   std::random_device random;
   description.seed = (uint64_t{random()} << 32) | random();
   ENGRAM_RETURN_IF_ERROR(schema::CheckSpaceDescription(description));

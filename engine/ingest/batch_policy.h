@@ -3,6 +3,7 @@
 #ifndef ENGRAM_ENGINE_INGEST_BATCH_POLICY_H_
 #define ENGRAM_ENGINE_INGEST_BATCH_POLICY_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -21,10 +22,22 @@ inline constexpr size_t kLargeDepth = 1000;
 // longer for its turn behind another one.
 inline constexpr int64_t kBatchMicrosMax = 10'000;
 
-constexpr size_t BatchSize(size_t depth) {
+// An idle worker joins in serving another one's backlog from this depth on, and
+// leaves it below half of that: what a worker does in a few batches is not
+// worth another one's turn.
+inline constexpr size_t kJoinDepth = 256;
+
+// What several workers take from one backlog at once, in all: each waits for
+// those before it to be linked, so together they hold no more than a few
+// batches.
+inline constexpr size_t kSharedBatch = 1000;
+
+// For one of `servers` workers that serve a backlog with `depth` records.
+constexpr size_t BatchSize(size_t depth, size_t servers = 1) {
   if (depth < kMediumDepth) return kSmallBatch;
   if (depth < kLargeDepth) return kMediumBatch;
-  return kLargeBatch;
+  return servers <= 1 ? kLargeBatch
+                      : std::min(kLargeBatch, kSharedBatch / servers);
 }
 
 }  // namespace engram::ingest

@@ -25,18 +25,28 @@ void LowerPriority() {
   (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kWorkerNice);
 }
 
+// Whether another worker is welcome.
+bool IsDeep(const Backlog& backlog, size_t depth_min) {
+  return backlog.servers > 0 && backlog.waiting >= depth_min &&
+         backlog.owner->CanShare();
+}
+
 }  // namespace
 
 WorkerPool::WorkerPool(size_t workers) {
   ENGRAM_CHECK(workers > 0);
+  // All of them first: each looks at the others.
   for (size_t i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<Worker>());
-    Worker* const worker = workers_.back().get();
-    worker->thread = std::thread([worker] { Run(worker); });
+  }
+  for (const auto& worker : workers_) {
+    worker->thread = std::thread([this, &worker] { Run(worker.get()); });
   }
 }
 
 WorkerPool::~WorkerPool() {
+  // While all are there: one may give back to another what it has taken.
+  Drain();
   for (const auto& worker : workers_) {
     {
       MutexLock lock(worker->mutex);
@@ -55,16 +65,46 @@ std::shared_ptr<Backlog> WorkerPool::Add(uint64_t key,
 
 void WorkerPool::Enqueue(const std::shared_ptr<Backlog>& backlog,
                          size_t records) {
-  Worker& worker = *workers_[backlog->home];
+  Worker& home = *workers_[backlog->home];
+  bool wake = false;
+  bool invite = false;
   {
-    MutexLock lock(worker.mutex);
-    ENGRAM_CHECK(!worker.stopping);
-    backlog->depth += records;
-    if (backlog->scheduled) return;
-    backlog->scheduled = true;
-    worker.run_list.push_back(backlog);
+    MutexLock lock(home.mutex);
+    ENGRAM_CHECK(!home.stopping);
+    if (backlog->waiting == 0 && backlog->in_flight == 0) {
+      home.unfinished.insert(backlog);
+    }
+    backlog->waiting += records;
+    if (!backlog->scheduled) {
+      backlog->scheduled = true;
+      home.run_list.push_back(backlog);
+      wake = true;
+    } else {
+      invite = IsDeep(*backlog, kJoinDepth);
+    }
   }
-  worker.work.NotifyOne();
+  if (wake) home.work.NotifyOne();
+  if (invite) Invite(backlog);
+}
+
+void WorkerPool::Invite(const std::shared_ptr<Backlog>& backlog) {
+  // Relaxed: a worker counts as idle before it looks at this backlog under its
+  // home's mutex, which the caller has just released. So either it has seen the
+  // depth, or the mutex makes its count visible here.
+  if (idle_workers_.load(std::memory_order_relaxed) == 0) return;
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    if (i == backlog->home) continue;
+    Worker& worker = *workers_[i];
+    {
+      MutexLock lock(worker.mutex);
+      if (!worker.idle || worker.invitation != nullptr || worker.stopping) {
+        continue;
+      }
+      worker.invitation = backlog;
+    }
+    worker.work.NotifyOne();
+    return;
+  }
 }
 
 void WorkerPool::Drain() {
@@ -73,13 +113,12 @@ void WorkerPool::Drain() {
     // For each backlog by itself: a sum over them would also be reached by
     // records that came later, from others.
     std::vector<std::pair<std::shared_ptr<Backlog>, uint64_t>> goals;
-    const auto add = [&goals](const std::shared_ptr<Backlog>& backlog) {
-      goals.emplace_back(backlog, backlog->served + backlog->depth);
-    };
-    for (const auto& backlog : worker->run_list) add(backlog);
-    if (worker->serving != nullptr) add(worker->serving);
+    for (const auto& backlog : worker->unfinished) {
+      goals.emplace_back(
+          backlog, backlog->finished + backlog->in_flight + backlog->waiting);
+    }
     for (const auto& [backlog, goal] : goals) {
-      while (backlog->served < goal) worker->idle.Wait(worker->mutex);
+      while (backlog->finished < goal) worker->progress.Wait(worker->mutex);
     }
   }
 }
@@ -93,34 +132,103 @@ std::vector<uint64_t> WorkerPool::processed() const {
   return counts;
 }
 
+size_t WorkerPool::ServeBatch(const std::shared_ptr<Backlog>& backlog,
+                              Worker* home) {
+  ++backlog->servers;
+  // The owner may hold more already, which is about to be enqueued.
+  const size_t batch =
+      std::min(BatchSize(backlog->waiting, backlog->servers), backlog->waiting);
+  backlog->waiting -= batch;
+  backlog->in_flight += batch;
+  const bool invite = IsDeep(*backlog, kJoinDepth);
+  home->mutex.Unlock();
+  if (invite) Invite(backlog);
+  const Served served = backlog->owner->Serve(batch);
+  home->mutex.Lock();
+  ENGRAM_CHECK(served.taken > 0 && served.taken <= batch);
+  backlog->waiting += batch - served.taken;
+  backlog->in_flight -= batch - served.taken;
+  ENGRAM_CHECK(served.finished <= backlog->in_flight);
+  backlog->in_flight -= served.finished;
+  backlog->finished += served.finished;
+  --backlog->servers;
+  if (backlog->waiting > 0 && !backlog->scheduled) {
+    // A helper gives back what the home worker took for done.
+    backlog->scheduled = true;
+    home->run_list.push_back(backlog);
+    home->work.NotifyOne();
+  }
+  if (backlog->waiting == 0 && backlog->in_flight == 0) {
+    home->unfinished.erase(backlog);
+  }
+  home->progress.NotifyAll();
+  return served.taken;
+}
+
+std::shared_ptr<Backlog> WorkerPool::FindToJoin(const Worker* worker) const {
+  for (const auto& other : workers_) {
+    if (other.get() == worker) continue;
+    MutexLock lock(other->mutex);
+    if (other->serving != nullptr && IsDeep(*other->serving, kJoinDepth)) {
+      return other->serving;
+    }
+  }
+  return nullptr;
+}
+
+void WorkerPool::Help(Worker* worker, const std::shared_ptr<Backlog>& backlog) {
+  Worker* const home = workers_[backlog->home].get();
+  while (true) {
+    size_t taken = 0;
+    {
+      MutexLock lock(home->mutex);
+      if (!IsDeep(*backlog, kJoinDepth / 2)) return;
+      taken = ServeBatch(backlog, home);
+    }
+    MutexLock lock(worker->mutex);
+    worker->processed += taken;
+    if (!worker->run_list.empty()) return;
+  }
+}
+
 void WorkerPool::Run(Worker* worker) {
   LowerPriority();
   MutexLock lock(worker->mutex);
   while (true) {
-    if (worker->run_list.empty()) {
-      if (worker->stopping) return;
-      worker->work.Wait(worker->mutex);
+    if (!worker->run_list.empty()) {
+      const std::shared_ptr<Backlog> backlog =
+          std::move(worker->run_list.front());
+      worker->run_list.pop_front();
+      worker->serving = backlog;
+      worker->processed += ServeBatch(backlog, worker);
+      worker->serving = nullptr;
+      if (backlog->waiting > 0) {
+        worker->run_list.push_back(backlog);
+      } else {
+        backlog->scheduled = false;
+      }
       continue;
     }
-    std::shared_ptr<Backlog> backlog = std::move(worker->run_list.front());
-    worker->run_list.pop_front();
-    worker->serving = backlog;
-    // The owner may hold more already, which is about to be enqueued.
-    const size_t batch = std::min(BatchSize(backlog->depth), backlog->depth);
+    if (worker->stopping) return;
+    // Relaxed: see Invite().
+    worker->idle = true;
+    idle_workers_.fetch_add(1, std::memory_order_relaxed);
     lock.Unlock();
-    const size_t served = backlog->owner->Serve(batch);
+    std::shared_ptr<Backlog> join = FindToJoin(worker);
     lock.Lock();
-    ENGRAM_CHECK(served > 0 && served <= backlog->depth);
-    backlog->depth -= served;
-    backlog->served += served;
-    worker->processed += served;
-    worker->serving = nullptr;
-    if (backlog->depth > 0) {
-      worker->run_list.push_back(std::move(backlog));
-    } else {
-      backlog->scheduled = false;
+    while (join == nullptr && worker->invitation == nullptr &&
+           worker->run_list.empty() && !worker->stopping) {
+      worker->work.Wait(worker->mutex);
     }
-    worker->idle.NotifyAll();
+    if (join == nullptr) join = std::move(worker->invitation);
+    worker->invitation = nullptr;
+    worker->idle = false;
+    idle_workers_.fetch_sub(1, std::memory_order_relaxed);
+    if (join == nullptr || !worker->run_list.empty()) continue;
+    lock.Unlock();
+    Help(worker, join);
+    join = nullptr;
+    lock.Lock();
   }
 }
 

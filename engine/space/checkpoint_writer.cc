@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/space/part_reader.h"
 #include "schema/envelope.h"
 #include "schema/key_layout.h"
 #include "schema/limits.h"
@@ -19,55 +20,73 @@ namespace {
 // the head, and a table.
 constexpr size_t kSegmentPartsMax = 8;
 
-// Where the new vectors start that a checkpoint writes: behind the last head's,
-// or, if the last segment is not full and has many parts, at the start of that
-// segment. Its parts are then taken from `head` and deleted.
-absl::StatusOr<uint32_t> MergeLastSegment(uint32_t slot_count,
-                                          uint32_t per_segment,
-                                          schema::Head* head,
-                                          kv::Ingest* ingest) {
+// If the last segment is not full and has many parts, takes these from `head`,
+// deletes them and returns them, to be written again as one with what is new.
+absl::StatusOr<std::vector<schema::VectorPart>> TakeLastSegment(
+    const SpaceState& space, uint32_t per_segment, const kv::Store& store,
+    schema::Head* head, kv::Ingest* ingest) {
+  std::vector<schema::VectorPart> taken;
   std::vector<schema::PartReference>& parts = head->vector_parts;
-  if (slot_count % per_segment == 0 || parts.size() < kSegmentPartsMax) {
-    return slot_count;
+  if (parts.size() < kSegmentPartsMax) return taken;
+  const schema::PartReference& last = parts.back();
+  const uint32_t segment = last.index;
+  if ((last.first_slot + last.count) % per_segment == 0 ||
+      parts[parts.size() - kSegmentPartsMax].index != segment) {
+    return taken;
   }
-  const uint32_t segment = parts.back().index;
-  const size_t first = parts.size() - kSegmentPartsMax;
-  if (parts[first].index != segment) return slot_count;
   size_t kept = parts.size();
   while (kept > 0 && parts[kept - 1].index == segment) --kept;
-  // In ascending order: generations rise.
+  // In ascending order: generations rise. Vectors are read back: memory may not
+  // have them any more.
   for (size_t i = kept; i < parts.size(); ++i) {
+    ENGRAM_ASSIGN_OR_RETURN(
+        schema::VectorPart part,
+        ReadVectorPart(store, space.family(), space.description(), parts[i]));
+    taken.push_back(std::move(part));
     ENGRAM_RETURN_IF_ERROR(ingest->Delete(
         schema::VectorPartKey(parts[i].index, parts[i].generation)));
   }
   parts.resize(kept);
-  return segment * per_segment;
+  return taken;
 }
 
-// Slots that are new since the last head, a part for each segment.
+// Rows that are new since the last head, a part for each segment.
 absl::Status PutVectors(const SpaceState& space, const SpaceSnapshot& snapshot,
-                        schema::Head* head, kv::Ingest* ingest) {
-  const uint32_t per_segment =
-      schema::VectorSegmentSlots(space.description().dimension);
-  uint32_t slot = snapshot.previous.slot_count;
-  if (slot < snapshot.slot_count) {
-    ENGRAM_ASSIGN_OR_RETURN(slot,
-                            MergeLastSegment(slot, per_segment, head, ingest));
+                        const kv::Store& store, schema::Head* head,
+                        kv::Ingest* ingest) {
+  if (snapshot.rows.empty()) return absl::OkStatus();
+  const uint32_t dimension = space.description().dimension;
+  const uint32_t per_segment = schema::VectorSegmentSlots(dimension);
+  ENGRAM_ASSIGN_OR_RETURN(
+      const std::vector<schema::VectorPart> old_parts,
+      TakeLastSegment(space, per_segment, store, head, ingest));
+  uint32_t row = snapshot.previous.slot_count;
+  std::vector<schema::VectorRow> rows;  // up to `row`, not written yet
+  if (!old_parts.empty()) row = old_parts.front().first_slot;
+  for (const schema::VectorPart& part : old_parts) {
+    for (size_t i = 0; i < part.lsns.size(); ++i) {
+      rows.push_back({part.lsns[i], part.ids[i],
+                      absl::MakeConstSpan(part.rows).subspan(
+                          i * size_t{dimension}, dimension)});
+    }
   }
-  while (slot < snapshot.slot_count) {
-    const uint32_t segment = slot / per_segment;
+  auto next = snapshot.rows.begin();
+  while (row < snapshot.row_count) {
+    const uint32_t segment = row / per_segment;
     const uint32_t end =
-        std::min(snapshot.slot_count, (segment + 1) * per_segment);
-    std::vector<schema::VectorRow> rows;
-    rows.reserve(end - slot);
-    for (uint32_t i = slot; i < end; ++i) rows.push_back(space.Row(i));
+        std::min(snapshot.row_count, (segment + 1) * per_segment);
+    while (rows.size() < end - row) {
+      rows.push_back({next->record.lsn, next->record.id, next->record.vector});
+      ++next;
+    }
     const std::string value =
-        schema::EncodeVectorPart(space.id(), head->generation, slot, rows);
+        schema::EncodeVectorPart(space.id(), head->generation, row, rows);
     ENGRAM_RETURN_IF_ERROR(
         ingest->Put(schema::VectorPartKey(segment, head->generation), value));
-    head->vector_parts.push_back({head->generation, segment, slot, end - slot,
+    head->vector_parts.push_back({head->generation, segment, row, end - row,
                                   schema::EnvelopeCrc(value)});
-    slot = end;
+    row = end;
+    rows.clear();
   }
   return absl::OkStatus();
 }
@@ -99,18 +118,26 @@ absl::Status PutLinks(SpaceSnapshot* snapshot, uint64_t space_id,
 // Records and removals, merged into one ascending sequence of keys.
 absl::Status PutRecords(const SpaceSnapshot& snapshot, uint64_t space_id,
                         kv::Ingest* ingest) {
+  std::vector<uint32_t> order;  // of the live ones, by id
+  for (uint32_t i = 0; i < snapshot.rows.size(); ++i) {
+    if (snapshot.rows[i].live) order.push_back(i);
+  }
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    return snapshot.rows[a].record.id < snapshot.rows[b].record.id;
+  });
   auto removed = snapshot.removed_ids.begin();
   const auto removed_end = snapshot.removed_ids.end();
-  for (const SpaceSnapshot::SavedRecord& saved : snapshot.records) {
-    for (; removed != removed_end && *removed < saved.id; ++removed) {
+  for (const uint32_t i : order) {
+    const schema::RecordView& record = snapshot.rows[i].record;
+    for (; removed != removed_end && *removed < record.id; ++removed) {
       ENGRAM_RETURN_IF_ERROR(ingest->Delete(schema::RecordKey(*removed)));
     }
-    if (removed != removed_end && *removed == saved.id) ++removed;
+    if (removed != removed_end && *removed == record.id) ++removed;
     ENGRAM_RETURN_IF_ERROR(ingest->Put(
-        schema::RecordKey(saved.id),
-        schema::EncodeRecordValue(space_id, saved.record.lsn, saved.slot,
-                                  saved.record.timestamp_us,
-                                  saved.record.payload)));
+        schema::RecordKey(record.id),
+        schema::EncodeRecordValue(space_id, record.lsn,
+                                  snapshot.previous.slot_count + i,
+                                  record.timestamp_us, record.payload)));
   }
   for (; removed != removed_end; ++removed) {
     ENGRAM_RETURN_IF_ERROR(ingest->Delete(schema::RecordKey(*removed)));
@@ -122,7 +149,8 @@ absl::StatusOr<uint64_t> Save(SpaceState* space, SpaceSnapshot* snapshot,
                               schema::Head* head, kv::Store* store) {
   ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<kv::Ingest> ingest,
                           store->NewIngest(space->family()));
-  ENGRAM_RETURN_IF_ERROR(PutVectors(*space, *snapshot, head, ingest.get()));
+  ENGRAM_RETURN_IF_ERROR(
+      PutVectors(*space, *snapshot, *store, head, ingest.get()));
   ENGRAM_RETURN_IF_ERROR(PutLinks(snapshot, space->id(), head, ingest.get()));
   const std::string encoded_head = schema::EncodeHead(*head);
   if (encoded_head.size() > schema::kHeadBytesMax) {
@@ -145,11 +173,12 @@ absl::StatusOr<uint64_t> CheckpointSpace(SpaceState* space, kv::Store* store) {
   head.generation = space->NextGeneration();
   head.checkpoint_lsn = snapshot.lsn;
   head.space = space->description();
-  head.slot_count = snapshot.slot_count;
+  head.slot_count = snapshot.row_count;
   head.live_count = snapshot.live_count;
   head.has_graph = snapshot.has_graph;
-  head.entry_slot = snapshot.entry_point.slot;
-  head.entry_layer = snapshot.entry_point.layer;
+  head.entry_slot = snapshot.entry_row;
+  head.entry_layer = snapshot.entry_layer;
+  head.centre = snapshot.centre;
   head.vector_parts = snapshot.previous.vector_parts;
   absl::StatusOr<uint64_t> bytes = Save(space, &snapshot, &head, store);
   if (!bytes.ok()) {

@@ -1,4 +1,4 @@
-// Which spaces there are.
+// Which spaces there are, and what they share.
 
 #ifndef ENGRAM_ENGINE_SPACE_REGISTRY_H_
 #define ENGRAM_ENGINE_SPACE_REGISTRY_H_
@@ -10,6 +10,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
+#include "engine/index/epoch.h"
 #include "engine/ingest/worker_pool.h"
 #include "engine/space/space_state.h"
 #include "schema/space_codec.h"
@@ -40,6 +41,10 @@ class Registry {
   SpaceEntry FindByName(absl::string_view name) const;
   SpaceEntry FindById(uint64_t id) const;
 
+  // What tells the spaces when nobody searches them any more. Outlives them: a
+  // space is held by handles that hold the registry's owner.
+  index::EpochDomain* epochs() { return &epochs_; }
+
   // All spaces, by id.
   std::vector<SpaceEntry> All() const;
   size_t size() const;
@@ -49,6 +54,9 @@ class Registry {
   std::vector<schema::CatalogEntry> TakeDropped();
 
  private:
+  // Before the spaces, which use it until they are gone.
+  index::EpochDomain epochs_;
+
   mutable Mutex mutex_;
   absl::flat_hash_map<uint64_t, SpaceEntry> by_id_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, uint64_t> ids_by_name_

@@ -7,6 +7,12 @@
 #include "storage/base/check.h"
 
 namespace engram::space {
+namespace {
+
+// What a checkpoint spends on removals while indexing waits for it.
+constexpr int64_t kRemovalMicrosMax = 20'000;
+
+}  // namespace
 
 std::string SpaceState::family() const {
   MutexLock lock(mutex_);
@@ -35,19 +41,116 @@ bool SpaceState::HasUnsaved() const {
   return indexed_lsn_ > head_.checkpoint_lsn;
 }
 
+// Gives a row to each version that has none and needs one: what is live, and
+// nodes that others still link to. Returns the slots of all rows, old and new.
+std::vector<uint32_t> SpaceState::AssignRows(SpaceSnapshot* snapshot) {
+  ENGRAM_CHECK(saving_rows_.empty());
+  const index::Graph* const graph = index_.graph();
+  std::vector<Lsn> lsns;
+  for (const auto& [lsn, unsaved] : saving_) {
+    const uint32_t slot = unsaved.slot;
+    const bool is_linked_to = graph != nullptr && graph->is_node(slot) &&
+                              graph->head_of(slot) == index::kNoSlot;
+    if (is_linked_to || index_[slot].LiveAt(snapshot->lsn)) lsns.push_back(lsn);
+  }
+  std::sort(lsns.begin(), lsns.end());
+  std::vector<uint32_t> slots = row_slots_;
+  for (const Lsn lsn : lsns) {
+    const Unsaved& unsaved = saving_.find(lsn)->second;
+    snapshot->rows.push_back({unsaved.record, unsaved.group,
+                              index_[unsaved.slot].LiveAt(snapshot->lsn)});
+    saving_rows_.push_back({unsaved.slot, lsn});
+    slots.push_back(unsaved.slot);
+  }
+  return slots;
+}
+
+// The row of each slot, of those that have one. A removed node with live twins
+// shares the row of the first of these, which stands in for it: a twin's head
+// is never a removed row.
+std::vector<uint32_t> SpaceState::RowsOfSlots(absl::Span<const uint32_t> slots,
+                                              Lsn snapshot_lsn) const {
+  const index::Graph* const graph = index_.graph();
+  std::vector<uint32_t> rows(index_.slot_count(), kNoRow);
+  for (uint32_t row = 0; row < slots.size(); ++row) {
+    if (slots[row] != index::kNoSlot) rows[slots[row]] = row;
+  }
+  if (graph == nullptr) return rows;
+  std::vector<bool> has_heir(rows.size());
+  for (uint32_t row = 0; row < slots.size(); ++row) {
+    const uint32_t slot = slots[row];
+    if (slot == index::kNoSlot || !index_[slot].LiveAt(snapshot_lsn)) continue;
+    const uint32_t head = graph->head_of(slot);
+    if (head == index::kNoSlot || index_[head].LiveAt(snapshot_lsn) ||
+        has_heir[head]) {
+      continue;
+    }
+    has_heir[head] = true;
+    rows[head] = row;
+  }
+  return rows;
+}
+
+// Sets snapshot->nodes, a row each, where slots[row] is where it stands.
+void SpaceState::CopyNodes(absl::Span<const uint32_t> slots,
+                           SpaceSnapshot* snapshot) {
+  const index::Graph* const graph = index_.graph();
+  const std::vector<uint32_t> rows = RowsOfSlots(slots, snapshot->lsn);
+  const auto row_of = [&rows](uint32_t slot) {
+    ENGRAM_CHECK(rows[slot] != kNoRow);
+    return rows[slot];
+  };
+  snapshot->nodes.resize(slots.size());
+  for (uint32_t row = 0; row < slots.size(); ++row) {
+    schema::NodeLinks& node = snapshot->nodes[row];
+    node.slot = row;
+    const uint32_t slot = slots[row];
+    node.removed =
+        slot == index::kNoSlot || !index_[slot].LiveAt(snapshot->lsn);
+    if (!node.removed) ++snapshot->live_count;
+    if (slot == index::kNoSlot || graph == nullptr) continue;
+    ENGRAM_CHECK(graph->is_node(slot));
+    const uint32_t chain = graph->head_of(slot);
+    const bool is_twin = chain != index::kNoSlot;
+    const uint32_t head = is_twin ? chain : slot;
+    // Nothing links to a twin, so a removed one leaves no trace.
+    if (is_twin && node.removed) continue;
+    if (row_of(head) != row) {
+      if (is_twin) node.twin_of = row_of(head);
+      continue;
+    }
+    node.layers.resize(graph->top_layer(head) + 1);
+    for (uint32_t layer = 0; layer < node.layers.size(); ++layer) {
+      std::vector<uint32_t>& neighbors = node.layers[layer];
+      graph->CopyLinks(head, layer, &neighbors);
+      for (uint32_t& neighbor : neighbors) neighbor = row_of(neighbor);
+    }
+  }
+  const index::EntryPoint entry =
+      graph != nullptr ? graph->entry_point() : index::EntryPoint();
+  // A graph without nodes is as good as none; its centre with it.
+  snapshot->has_graph = entry.exists;
+  if (!entry.exists) return;
+  snapshot->entry_row = row_of(entry.slot);
+  snapshot->entry_layer = entry.layer;
+  snapshot->centre.assign(graph->centre().begin(), graph->centre().end());
+}
+
 SpaceSnapshot SpaceState::BeginCheckpoint() {
   SpaceSnapshot snapshot;
-  MutexLock link_lock(link_mutex_);
-  snapshot.has_graph = graph_ready_.load(std::memory_order_relaxed);
-  if (snapshot.has_graph) {
-    const auto never_removed = [this](uint32_t slot) {
-      return slots_[slot].VisibleAt(kNeverRemoved - 1);
+  MutexLock turn_lock(turn_mutex_);
+  WorkOffRemovals(0, kRemovalMicrosMax);
+  Reattach();
+  // Slots stand still while this is held, and the turn is.
+  MutexLock link_lock(index_.link_mutex());
+  if (index_.graph() != nullptr) {
+    const auto is_live = [this](uint32_t slot) {
+      return index_[slot].LiveAt(kNeverRemoved - 1);
     };
-    reattached_.fetch_add(graph_.Reattach(never_removed, link_scratch_),
-                          std::memory_order_relaxed);
-    snapshot.entry_point = graph_.entry_point();
+    unreachable_.store(index_.graph()->CountUnreachable(is_live),
+                       std::memory_order_relaxed);
   }
-  snapshot.slot_count = graph_.slot_count();
+  std::vector<uint32_t> slots;
   {
     MutexLock lock(mutex_);
     ENGRAM_CHECK(saving_.empty() && saving_removed_ids_.empty());
@@ -58,30 +161,14 @@ SpaceSnapshot SpaceState::BeginCheckpoint() {
     saving_bytes_ = std::exchange(unsaved_bytes_, 0);
     saving_removed_ids_ = std::move(removed_ids_);
     removed_ids_.clear();
-    for (const auto& [slot, unsaved] : saving_) {
-      if (!slots_[slot].VisibleAt(snapshot.lsn)) continue;
-      snapshot.records.push_back(
-          {slots_[slot].id, slot, unsaved.record, unsaved.group});
-    }
+    slots = AssignRows(&snapshot);
     snapshot.removed_ids.assign(saving_removed_ids_.begin(),
                                 saving_removed_ids_.end());
   }
-  // Links and marks stand still: link_mutex_ is held, and a record that is
+  // Links and marks stand still: the turn is held, and a record that is
   // published meanwhile has an LSN above the snapshot's.
-  snapshot.nodes.resize(snapshot.slot_count);
-  for (uint32_t slot = 0; slot < snapshot.slot_count; ++slot) {
-    schema::NodeLinks& node = snapshot.nodes[slot];
-    node.slot = slot;
-    node.removed = !slots_[slot].VisibleAt(snapshot.lsn);
-    if (!node.removed) ++snapshot.live_count;
-    if (!snapshot.has_graph) continue;
-    node.layers.resize(graph_.top_layer(slot) + 1);
-    for (uint32_t layer = 0; layer < node.layers.size(); ++layer) {
-      graph_.CopyLinks(slot, layer, &node.layers[layer]);
-    }
-  }
-  std::sort(snapshot.records.begin(), snapshot.records.end(),
-            [](const auto& a, const auto& b) { return a.id < b.id; });
+  snapshot.row_count = static_cast<uint32_t>(slots.size());
+  CopyNodes(slots, &snapshot);
   std::sort(snapshot.removed_ids.begin(), snapshot.removed_ids.end());
   return snapshot;
 }
@@ -95,8 +182,19 @@ void SpaceState::CommitCheckpoint(const schema::Head& head) {
   // Freed after the lock is released: it may be a quarter of a gigabyte.
   UnsavedMap saved;
   {
+    MutexLock turn_lock(turn_mutex_);
     MutexLock lock(mutex_);
     head_ = head;
+    for (const SlotVersion& version : std::exchange(saving_rows_, {})) {
+      const auto row = static_cast<uint32_t>(row_slots_.size());
+      SlotInfo& info = index_[version.slot];
+      // It may be gone by now, and the slot another version's.
+      const bool stands =
+          info.lsn.load(std::memory_order_relaxed) == version.lsn;
+      row_slots_.push_back(stands ? version.slot : index::kNoSlot);
+      if (stands) info.row = row;
+    }
+    ENGRAM_CHECK(row_slots_.size() == head.slot_count);
     saved = std::move(saving_);
     saving_.clear();
     saving_removed_ids_.clear();
@@ -111,22 +209,26 @@ void SpaceState::CommitCheckpoint(const schema::Head& head) {
 }
 
 void SpaceState::AbortCheckpoint() {
+  MutexLock turn_lock(turn_mutex_);
   MutexLock lock(mutex_);
-  // What came later is newer.
-  for (auto& [slot, unsaved] : saving_) unsaved_.try_emplace(slot, unsaved);
+  saving_rows_.clear();
+  for (auto& [lsn, unsaved] : saving_) {
+    // What left the index meanwhile needs no saving any more.
+    if (index_[unsaved.slot].lsn.load(std::memory_order_relaxed) != lsn) {
+      continue;
+    }
+    unsaved_bytes_ += unsaved.admitted_bytes;
+    unsaved_.emplace(lsn, std::move(unsaved));
+  }
   for (const std::string& id : saving_removed_ids_) {
-    const auto it = current_.find(id);
+    const std::optional<VersionRef> current = versions_.Find(id);
     const bool observed_again =
-        it != current_.end() && it->second.entry == nullptr;
+        current.has_value() && current->entry() == nullptr;
     if (!observed_again) removed_ids_.insert(id);
   }
-  unsaved_bytes_ += std::exchange(saving_bytes_, 0);
+  saving_bytes_ = 0;
   saving_.clear();
   saving_removed_ids_.clear();
-}
-
-schema::VectorRow SpaceState::Row(uint32_t slot) const {
-  return {slots_[slot].lsn, slots_[slot].id, graph_.row(slot)};
 }
 
 }  // namespace engram::space

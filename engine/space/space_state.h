@@ -1,4 +1,4 @@
-// One space in memory: its graph, its tail, and which version of each id is
+// One space in memory: its index, its tail, and which version of each id is
 // current.
 
 #ifndef ENGRAM_ENGINE_SPACE_SPACE_STATE_H_
@@ -17,12 +17,16 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "engine/index/graph.h"
+#include "engine/index/epoch.h"
 #include "engine/ingest/admission_gate.h"
 #include "engine/ingest/worker_pool.h"
-#include "engine/space/id_arena.h"
-#include "engine/space/slot_table.h"
+#include "engine/space/grace_queue.h"
+#include "engine/space/index_batch.h"
+#include "engine/space/planning_ring.h"
+#include "engine/space/space_index.h"
+#include "engine/space/space_snapshot.h"
 #include "engine/space/tail.h"
+#include "engine/space/version_map.h"
 #include "engram/observation.h"
 #include "engram/options.h"
 #include "engram/stats.h"
@@ -36,27 +40,8 @@ namespace engram::space {
 struct SpaceLimits {
   ingest::AdmissionLimits admission;
   uint32_t flat_records_max = 1000;
-};
-
-// What a checkpoint of a space saves: everything up to `lsn` that the last
-// head does not have. Vectors are not copied: slots never change.
-struct SpaceSnapshot {
-  struct SavedRecord {
-    absl::string_view id;
-    uint32_t slot = 0;
-    schema::RecordView record;
-    std::shared_ptr<const wal::Group> group;
-  };
-
-  Lsn lsn = 0;
-  schema::Head previous;  // generation 0: there is none
-  uint32_t slot_count = 0;
-  uint32_t live_count = 0;
-  bool has_graph = false;
-  index::EntryPoint entry_point;
-  std::vector<schema::NodeLinks> nodes;  // all of them
-  std::vector<SavedRecord> records;      // sorted by id
-  std::vector<std::string> removed_ids;  // sorted
+  // Batches that may be planned at the same time.
+  size_t batches_max = 4;
 };
 
 // Versions and snapshots. Each accepted record has an LSN; a version is visible
@@ -68,9 +53,19 @@ struct SpaceSnapshot {
 // together with, or instead of, its successor.
 //
 // A version that was in the tail when it was pinned is found there, and is
-// ignored where the graph walk meets it; an older one is found in the graph. So
-// moving a version from the tail to the graph in the middle of a search makes
-// no difference to it.
+// ignored where the index has it; an older one is found in the index. So moving
+// a version from the tail to the index in the middle of a search makes no
+// difference to it.
+//
+// Removal. The record that replaces or removes a version ends it, from its LSN
+// on. When that record has been indexed, the version's slot waits until all
+// searches are gone that may have begun before it; then it is unlinked; when
+// all are gone that may have met it before that, it is given to the next
+// version. Nobody waits for a search: what a long one pins stays in the queues.
+//
+// Workers. Several may call Serve(): each takes the next records of the tail,
+// with a ticket, and plans them. Only the holder of the turn, the lowest
+// ticket, links; see PlanningRing.
 //
 // Thread safety: all public methods may be called concurrently, with the
 // restrictions that they name.
@@ -80,8 +75,9 @@ struct SpaceSnapshot {
 //   every record with an LSN <= indexed_lsn has left the tail, none above has
 class SpaceState final : public ingest::BacklogOwner {
  public:
+  // `epochs` must outlive the space.
   SpaceState(const schema::SpaceDescription& description, Lsn created_lsn,
-             const SpaceLimits& limits);
+             const SpaceLimits& limits, index::EpochDomain* epochs);
 
   const schema::SpaceDescription& description() const { return description_; }
   uint64_t id() const { return description_.id; }
@@ -98,8 +94,12 @@ class SpaceState final : public ingest::BacklogOwner {
                const std::shared_ptr<const wal::Group>& group,
                uint32_t admitted_bytes);
 
-  // BacklogOwner: indexes waiting records.
-  size_t Serve(size_t records_max) override;
+  // BacklogOwner: indexes waiting records (space_serve.cc). Takes none if none
+  // is waiting that nobody has taken.
+  ingest::Served Serve(size_t records_max) override;
+
+  // With a graph: before, indexing a record is no work.
+  bool CanShare() const override { return index_.graph() != nullptr; }
 
   struct Observer {
     // This many records are indexed; called just before they count as such
@@ -112,11 +112,13 @@ class SpaceState final : public ingest::BacklogOwner {
   // Set before anything is published.
   void set_observer(Observer observer) { observer_ = std::move(observer); }
 
-  // --- Reading (space_search.cc)
+  // --- Reading (space_search.cc, space_read.cc)
 
-  // The arguments have been checked.
-  std::vector<Hit> Search(absl::Span<const float> query, uint32_t k,
-                          uint32_t ef_search) const;
+  // The arguments have been checked, and options.ef_search is taken as it is.
+  // `stats` may be nullptr.
+  std::vector<Hit> Search(absl::Span<const float> query,
+                          const SearchOptions& options,
+                          SearchStats* stats) const;
 
   // NOT_FOUND, DATA_LOSS. `store` is where records are that no longer stand in
   // memory.
@@ -176,83 +178,149 @@ class SpaceState final : public ingest::BacklogOwner {
   void CommitCheckpoint(const schema::Head& head);
   void AbortCheckpoint();
 
-  // For the checkpoint: vectors and ids of slots below slot_count.
-  schema::VectorRow Row(uint32_t slot) const;
-
   // --- Loading (space_load.cc); before anything else is called.
 
   // Fills an empty space from its head in `store`. DATA_LOSS names the key.
   absl::Status Load(const kv::Store& store, const schema::Head& head);
 
  private:
-  struct Version {
-    Lsn lsn = 0;
-    TailEntry* entry = nullptr;  // in the tail, or else
-    uint32_t slot = 0;           // in the graph
-  };
-
   // A record that is indexed and not yet in a head.
   struct Unsaved {
     schema::RecordView record;
     std::shared_ptr<const wal::Group> group;
+    uint32_t slot = 0;
+    uint32_t admitted_bytes = 0;
   };
-  using UnsavedMap = absl::flat_hash_map<uint32_t, Unsaved>;
+  using UnsavedMap = absl::flat_hash_map<Lsn, Unsaved>;
 
-  void Supersede(const Version& version, Lsn lsn)
+  // Where a version is on disk, or was to be.
+  struct SlotVersion {
+    uint32_t slot;
+    Lsn lsn;
+  };
+
+  // What a search sees; see the class.
+  struct SearchView;
+  // Where Get() found a version.
+  struct Located;
+
+  void Supersede(VersionRef version, TailEntry* by)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  uint32_t AppendSlot(Lsn lsn, absl::string_view id,
-                      absl::Span<const float> vector, Lsn remove_lsn)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(link_mutex_);
-  void LinkSlot(uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(link_mutex_);
-  void BuildGraphIfLarge() ABSL_EXCLUSIVE_LOCKS_REQUIRED(link_mutex_);
+  // --- space_serve.cc
+  std::unique_ptr<IndexBatch> TakeBatch(size_t records_max)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  size_t BatchLimit(size_t records_max) const;
+  void FillBatch(IndexBatch* batch);
+  void PlanRecord(absl::Span<const uint32_t> unlinked, IndexBatch* batch);
+  void PlanAhead(IndexBatch* batch);
+  bool GiveBackRest(IndexBatch* batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
+  void LinkBatch(IndexBatch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
+  void BuildGraphIfLarge(IndexBatch* batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
+  void RetireBatch(IndexBatch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void RetireRecord(const IndexRecord& record, std::vector<uint32_t>* replaced)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_, mutex_);
+  void FinishBatch(IndexBatch* batch) ABSL_LOCKS_EXCLUDED(turn_mutex_, mutex_);
 
-  // A tail entry that has been processed; slot is index::kNoSlot if it got
-  // none.
-  struct Processed {
-    TailEntry* entry;
-    uint32_t slot;
-  };
-  void Retire(absl::Span<const Processed> batch) ABSL_LOCKS_EXCLUDED(mutex_);
+  // --- space_remove.cc
+  // Works off what is ready of the queues: for `micros_max`, but no less than
+  // `slots_min` slots.
+  void WorkOffRemovals(size_t slots_min, int64_t micros_max)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Unpublish(absl::Span<const SlotVersion> versions)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ReleaseUnlinked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
+  void Reattach() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
 
-  void ScanTail(const TailPin& pin, Lsn snapshot, absl::Span<const float> query,
-                uint32_t k, std::vector<Hit>* hits) const;
+  // --- space_search.cc
+  void SearchIndex(const SearchView& view, const SearchOptions& options,
+                   index::Scratch& scratch, std::vector<Hit>* hits,
+                   SearchStats* stats) const;
+  void ScanTail(const SearchView& view, uint32_t k, std::vector<Hit>* hits,
+                SearchStats* stats) const;
 
-  absl::Status LoadVectors(const kv::Store& store, const schema::Head& head)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(link_mutex_, mutex_);
-  absl::Status LoadLinks(const kv::Store& store, const schema::Head& head)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(link_mutex_, mutex_);
+  // --- space_read.cc
+  absl::StatusOr<Located> Locate(absl::string_view id) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status ReadRow(const Located& located, const kv::Store& store,
+                       StoredObservation* stored) const;
+
+  // --- space_checkpoint.cc
+  std::vector<uint32_t> AssignRows(SpaceSnapshot* snapshot)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_, mutex_);
+  std::vector<uint32_t> RowsOfSlots(absl::Span<const uint32_t> slots,
+                                    Lsn snapshot_lsn) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
+  void CopyNodes(absl::Span<const uint32_t> slots, SpaceSnapshot* snapshot)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
+
+  // --- space_load.cc
+  struct LoadedRows;
+  static absl::Status LoadLinks(const kv::Store& store,
+                                const schema::Head& head, LoadedRows* rows);
+  absl::Status LoadVectors(const kv::Store& store, const schema::Head& head,
+                           LoadedRows* rows)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
+  absl::Status LoadPart(const schema::VectorPart& part,
+                        const schema::Head& head, LoadedRows* rows)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
+  absl::StatusOr<std::vector<float>> CentreOf(const kv::Store& store,
+                                              const schema::Head& head,
+                                              const LoadedRows& rows) const;
+  absl::Status RestoreGraph(const schema::Head& head, LoadedRows* rows)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
+  void DiscardRemoved(const LoadedRows& rows)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
 
   // Constant after construction.
   const schema::SpaceDescription description_;
   const Lsn created_lsn_;
   const SpaceLimits limits_;
+  index::EpochDomain* const epochs_;
   Observer observer_;
 
   // Synchronise themselves.
   ingest::AdmissionGate gate_;
-  index::Graph graph_;  // written under link_mutex_
-  SlotTable slots_;     // appended to under link_mutex_
-  // Released when every slot is linked: from then on searches use the graph.
-  std::atomic<bool> graph_ready_{false};
+  SpaceIndex index_;
+  PlanningRing ring_;
   std::atomic<Lsn> dropped_lsn_{0};
+  // A measured average; 0: none yet. Any recent value will do.
+  std::atomic<uint32_t> nanos_per_plan_{0};
   // Counts for the stats; order does not matter.
   mutable std::atomic<uint64_t> searches_{0};
   mutable std::atomic<uint64_t> exact_fallbacks_{0};
+  std::atomic<uint64_t> published_slots_{0};
+  std::atomic<uint64_t> retired_slots_{0};
   std::atomic<uint64_t> reattached_{0};
+  std::atomic<uint64_t> unreachable_{0};
   std::atomic<uint64_t> checkpoints_{0};
 
-  // Held by whoever links, and by a checkpoint while it copies. Lock order:
-  // link_mutex_ before mutex_. Never held across I/O.
-  Mutex link_mutex_;
-  index::Scratch link_scratch_ ABSL_GUARDED_BY(link_mutex_);
+  // Held by the holder of the turn while it links a batch, works off removals
+  // or builds the graph, and by a checkpoint while it copies: so that sees
+  // whole batches only. Lock order: turn_mutex_, the index's link_mutex(),
+  // mutex_, the ring's. Never held across I/O, but for Load().
+  Mutex turn_mutex_;
+  index::Scratch turn_scratch_ ABSL_GUARDED_BY(turn_mutex_);
+  GraceQueue replaced_ ABSL_GUARDED_BY(turn_mutex_);  // to be unlinked
+  GraceQueue unlinked_ ABSL_GUARDED_BY(turn_mutex_);  // to be released
+  // The flat index after the graph took over, until its ticket passes.
+  std::unique_ptr<index::FlatIndex> left_flat_ ABSL_GUARDED_BY(turn_mutex_);
+  uint64_t left_flat_ticket_ ABSL_GUARDED_BY(turn_mutex_) = 0;
+  uint64_t unlinked_since_reattach_ ABSL_GUARDED_BY(turn_mutex_) = 0;
+  // Of each row of the last head, the slot where its version stands;
+  // index::kNoSlot if nowhere any more.
+  std::vector<uint32_t> row_slots_ ABSL_GUARDED_BY(turn_mutex_);
+  // The rows beyond, of the checkpoint under way.
+  std::vector<SlotVersion> saving_rows_ ABSL_GUARDED_BY(turn_mutex_);
 
   // Held for moments only.
   mutable Mutex mutex_;
   Tail tail_ ABSL_GUARDED_BY(mutex_);
-  IdArena id_arena_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<absl::string_view, Version> current_
-      ABSL_GUARDED_BY(mutex_);
+  size_t taken_ ABSL_GUARDED_BY(mutex_) = 0;  // of the tail, by Serve()
+  VersionMap versions_ ABSL_GUARDED_BY(mutex_);
   UnsavedMap unsaved_ ABSL_GUARDED_BY(mutex_);
   UnsavedMap saving_ ABSL_GUARDED_BY(mutex_);  // of the checkpoint under way
   absl::flat_hash_set<std::string> removed_ids_ ABSL_GUARDED_BY(mutex_);

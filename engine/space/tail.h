@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "engine/index/neighbor.h"
 #include "schema/wal_codec.h"
 #include "storage/wal/group.h"
 
@@ -23,13 +24,18 @@ namespace engram::space {
 // remove_lsn of a version that is current.
 inline constexpr Lsn kNeverRemoved = ~Lsn{0};
 
-// One record of the log. Constant once it is in the tail, but for remove_lsn.
+// One record of the log. Constant once it is in the tail, but for what is said
+// below.
 struct TailEntry {
   schema::RecordView record;  // points into `group`
   std::shared_ptr<const wal::Group> group;
-  absl::string_view id;    // in the space's IdArena; kObserve only
   float inverse_norm = 0;  // see index::VectorDistance
   uint32_t admitted_bytes = 0;
+
+  // How the slot of a version finds the record that ends it, which is the one
+  // that takes it out of the index. Under the space's mutex.
+  TailEntry* successor = nullptr;  // replaces this version; later in the tail
+  uint32_t replaced_slot = index::kNoSlot;  // of the version that this one ends
 
   // The LSN of the record that replaced or removed this version. Written in
   // the order of LSNs; a reader compares it with a snapshot that it took under
@@ -87,14 +93,21 @@ class Tail {
   }
 
   // Pins the first `count_max` entries, or all.
-  TailPin Pin(size_t count_max) const {
-    const size_t count = std::min(count_, count_max);
-    const size_t chunks =
-        (offset_ + count + kTailChunkEntries - 1) / kTailChunkEntries;
+  TailPin Pin(size_t count_max) const { return Pin(0, count_max); }
+
+  // Pins up to `count_max` entries from the one behind the first `skipped`, of
+  // which there are that many.
+  TailPin Pin(size_t skipped, size_t count_max) const {
+    const size_t count = std::min(count_ - skipped, count_max);
+    if (count == 0) return TailPin();
+    const size_t first = offset_ + skipped;
+    const size_t end = first + count;
     return TailPin(
-        {chunks_.begin(),
-         chunks_.begin() + static_cast<ptrdiff_t>(count == 0 ? 0 : chunks)},
-        offset_, count);
+        {chunks_.begin() + static_cast<ptrdiff_t>(first / kTailChunkEntries),
+         chunks_.begin() +
+             static_cast<ptrdiff_t>((end + kTailChunkEntries - 1) /
+                                    kTailChunkEntries)},
+        first % kTailChunkEntries, count);
   }
 
   // Takes `count` entries off the front.

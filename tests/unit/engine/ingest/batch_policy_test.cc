@@ -15,5 +15,12 @@ TEST(BatchPolicyTest, TheSizeStepsUpWithTheDepth) {
   EXPECT_EQ(BatchSize(1'000'000), 500u);
 }
 
+TEST(BatchPolicyTest, SeveralServersShareALargeBatch) {
+  EXPECT_EQ(BatchSize(5000, 1), 500u);
+  EXPECT_EQ(BatchSize(5000, 2), 500u);
+  EXPECT_EQ(BatchSize(5000, 4), 250u);
+  EXPECT_EQ(BatchSize(50, 4), 10u);
+}
+
 }  // namespace
 }  // namespace engram::ingest

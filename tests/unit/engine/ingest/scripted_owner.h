@@ -25,7 +25,7 @@ class ScriptedOwner final : public BacklogOwner {
     waiting_.push_back(number);
   }
 
-  size_t Serve(size_t records_max) override {
+  Served Serve(size_t records_max) override {
     if (inside_.exchange(true)) overlapped_ = true;
     if (before_serve_) before_serve_();
     size_t count = 0;
@@ -39,7 +39,7 @@ class ScriptedOwner final : public BacklogOwner {
       batches_.push_back(records_max);
     }
     inside_ = false;
-    return count;
+    return {count, count};
   }
 
   // Called at the start of each Serve(). Set before anything is enqueued.

@@ -1,10 +1,13 @@
 #include "engine/ingest/worker_pool.h"
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <numeric>
 #include <set>
 #include <thread>
 
+#include "engine/ingest/batch_policy.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "scripted_owner.h"
@@ -293,6 +296,182 @@ TEST(WorkerPoolTest, AnOwnerLivesUntilItsBacklogIsServed) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   EXPECT_TRUE(weak.expired());
+}
+
+// --- Idle workers join -------------------------------------------------------
+
+// An owner that several workers may serve. What is taken is finished in order:
+// by the call that took it, or by one that took earlier records.
+class SharedOwner final : public BacklogOwner {
+ public:
+  void Push(size_t records) {
+    MutexLock lock(mutex_);
+    waiting_ += records;
+  }
+
+  Served Serve(size_t records_max) override {
+    size_t number = 0;
+    size_t taken = 0;
+    {
+      MutexLock lock(mutex_);
+      taken = std::min({records_max, waiting_, batch_max_.load()});
+      waiting_ -= taken;
+      number = batches_.size();
+      batches_.push_back({taken, false});
+      servers_.insert(std::this_thread::get_id());
+      most_at_once_ = std::max(most_at_once_, ++at_once_);
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(pause_micros_));
+    MutexLock lock(mutex_);
+    --at_once_;
+    batches_[number].planned = true;
+    Served served{taken, 0};
+    while (next_ < batches_.size() && batches_[next_].planned) {
+      served.finished += batches_[next_++].records;
+    }
+    finished_ += served.finished;
+    return served;
+  }
+
+  bool CanShare() const override { return can_share_; }
+  void set_can_share(bool can_share) { can_share_ = can_share; }
+  void set_batch_max(size_t records) { batch_max_ = records; }
+  void set_pause(int64_t micros) { pause_micros_ = micros; }
+
+  size_t finished() const {
+    MutexLock lock(mutex_);
+    return finished_;
+  }
+  size_t servers() const {
+    MutexLock lock(mutex_);
+    return servers_.size();
+  }
+  size_t most_at_once() const {
+    MutexLock lock(mutex_);
+    return most_at_once_;
+  }
+
+ private:
+  struct Batch {
+    size_t records;
+    bool planned;
+  };
+
+  std::atomic<bool> can_share_{true};
+  std::atomic<size_t> batch_max_{SIZE_MAX};
+  std::atomic<int64_t> pause_micros_{300};
+  mutable Mutex mutex_;
+  size_t waiting_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<Batch> batches_ ABSL_GUARDED_BY(mutex_);
+  size_t next_ ABSL_GUARDED_BY(mutex_) = 0;  // to be finished
+  size_t finished_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t at_once_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t most_at_once_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::set<std::thread::id> servers_ ABSL_GUARDED_BY(mutex_);
+};
+
+struct SharedMember {
+  explicit SharedMember(WorkerPool* pool)
+      : owner(std::make_shared<SharedOwner>()), backlog(pool->Add(1, owner)) {}
+
+  void Push(WorkerPool* pool, size_t records) {
+    owner->Push(records);
+    pool->Enqueue(backlog, records);
+  }
+
+  std::shared_ptr<SharedOwner> owner;
+  std::shared_ptr<Backlog> backlog;
+};
+
+TEST(WorkerPoolTest, IdleWorkersJoinALongBacklog) {
+  WorkerPool pool(3);
+  SharedMember member(&pool);
+  for (int i = 0; i < 200; ++i) member.Push(&pool, 50);
+  pool.Drain();
+  EXPECT_EQ(member.owner->finished(), 10'000u);
+  EXPECT_GE(member.owner->servers(), 2u);
+  EXPECT_GE(member.owner->most_at_once(), 2u);
+  const std::vector<uint64_t> processed = pool.processed();
+  EXPECT_EQ(std::accumulate(processed.begin(), processed.end(), uint64_t{0}),
+            10'000u);
+}
+
+// Enqueued as one: nobody is invited later on, so they must have looked.
+TEST(WorkerPoolTest, WorkersThatBecomeIdleFindALongBacklog) {
+  WorkerPool pool(2);
+  SharedMember member(&pool);
+  uint64_t key = 2;
+  while (pool.Add(key, nullptr)->home == member.backlog->home) ++key;
+  Barrier busy;
+  Member elsewhere(&pool, key);
+  elsewhere.owner->set_before_serve([&busy] { busy.Wait(); });
+  elsewhere.Push(&pool, 1);
+  busy.AwaitArrival();
+  member.owner->set_pause(2000);
+  member.Push(&pool, 5000);
+  busy.Open();
+  pool.Drain();
+  EXPECT_EQ(member.owner->finished(), 5000u);
+  EXPECT_EQ(member.owner->servers(), 2u);
+}
+
+TEST(WorkerPoolTest, NobodyJoinsAShortBacklogOrOneThatCannotBeShared) {
+  WorkerPool pool(3);
+  SharedMember member(&pool);
+  for (int i = 0; i < 50; ++i) {
+    member.Push(&pool, kJoinDepth / 2 - 1);
+    pool.Drain();
+  }
+  EXPECT_EQ(member.owner->servers(), 1u);
+  SharedMember single(&pool);
+  single.owner->set_can_share(false);
+  single.Push(&pool, 5000);
+  single.Push(&pool, 5000);
+  pool.Drain();
+  EXPECT_EQ(single.owner->servers(), 1u);
+}
+
+// What a helper gives back may be all that is left.
+TEST(WorkerPoolTest, RecordsThatAreGivenBackAreServed) {
+  WorkerPool pool(4);
+  SharedMember member(&pool);
+  member.owner->set_batch_max(7);
+  member.owner->set_pause(20);
+  for (int round = 0; round < 20; ++round) {
+    member.Push(&pool, 600);
+    member.Push(&pool, 600);
+    pool.Drain();
+    ASSERT_EQ(member.owner->finished(), 1200u * (round + 1));
+  }
+}
+
+TEST(WorkerPoolTest, AHelperGoesHomeWhenItHasWorkOfItsOwn) {
+  WorkerPool pool(2);
+  SharedMember member(&pool);
+  uint64_t key = 2;
+  while (pool.Add(key, nullptr)->home == member.backlog->home) ++key;
+  Member own(&pool, key);
+  Barrier served;
+  own.owner->set_before_serve([&served] { served.Open(); });
+  member.owner->set_pause(500);
+  member.owner->set_batch_max(10);
+  for (int i = 0; i < 100; ++i) member.Push(&pool, 100);
+  while (member.owner->servers() < 2) std::this_thread::yield();
+  own.Push(&pool, 1);
+  served.Wait();
+  EXPECT_LT(member.owner->finished(), 10'000u) << "not after all the others";
+  pool.Drain();
+}
+
+TEST(WorkerPoolTest, TheDestructorWaitsForHelpers) {
+  std::shared_ptr<SharedOwner> owner;
+  {
+    WorkerPool pool(3);
+    SharedMember member(&pool);
+    owner = member.owner;
+    for (int i = 0; i < 20; ++i) member.Push(&pool, 300);
+  }
+  EXPECT_EQ(owner->finished(), 6000u);
 }
 
 }  // namespace

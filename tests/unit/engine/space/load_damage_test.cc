@@ -59,7 +59,7 @@ class LoadDamageTest : public SpaceHarness,
   absl::Status LoadWith(const schema::Head& head) {
     SpaceLimits limits;
     limits.flat_records_max = GetParam();
-    SpaceState state(TestSpace(), 5, limits);
+    SpaceState state(TestSpace(), 5, limits, &epochs_);
     state.set_family(kFamily);
     return state.Load(*store_, head);
   }
@@ -248,6 +248,62 @@ TEST_P(LoadDamageTest, PartsThatContradictEachOtherAreDataLoss) {
   expect_loss(nodes);  // a link to itself
   nodes[3].layers.assign(1, {head_.slot_count});
   expect_loss(nodes);  // a link to nowhere
+  nodes = *decoded;
+  if (!head_.has_graph) {
+    nodes[6].twin_of = 7;
+    expect_loss(nodes);  // a twin without a graph
+    nodes[6] = {6, false, {{7}}, schema::kNoTwin};
+    expect_loss(nodes);  // links without a graph
+  }
+}
+
+// Rows that the graph does not see: those that get no slot, and twins.
+TEST_P(LoadDamageTest, LinksToRowsThatAreNoNodesAreDataLoss) {
+  if (!head_.has_graph) GTEST_SKIP();
+  const schema::PartReference& reference = head_.link_parts[0];
+  const std::string key =
+      schema::LinkPartKey(reference.generation, reference.index);
+  const auto decoded = schema::DecodeLinkPart(
+      TestSpace().id, head_.slot_count, TestSpace().M, reference, intact_[key]);
+  ASSERT_TRUE(decoded.ok());
+  const auto load = [&](std::vector<schema::NodeLinks> nodes) {
+    const std::string value = schema::EncodeLinkPart(
+        TestSpace().id, reference.generation, absl::MakeSpan(nodes));
+    schema::Head head = head_;
+    std::memcpy(&head.link_parts[0].crc, value.data() + 4, sizeof(uint32_t));
+    Put(key, value);
+    const absl::Status status = LoadWith(head);
+    Put(key, intact_[key]);
+    return status;
+  };
+  ASSERT_TRUE(load(*decoded).ok());
+  // A row that nothing links to may be a twin of a node as well.
+  uint32_t removed = 0;
+  while (!(*decoded)[removed].removed) ++removed;
+  uint32_t node = removed + 1;
+  while ((*decoded)[node].removed || node == head_.entry_slot) ++node;
+  uint32_t other = node + 1;
+  while ((*decoded)[other].removed || other == head_.entry_slot) ++other;
+  const schema::NodeLinks twin = {node, false, {}, head_.entry_slot};
+
+  std::vector<schema::NodeLinks> nodes = *decoded;
+  nodes[node].layers[0] = {removed};
+  EXPECT_TRUE(absl::IsDataLoss(load(nodes))) << "links to a removed row";
+  nodes = *decoded;
+  nodes[node] = twin;
+  nodes[node].twin_of = removed;
+  EXPECT_TRUE(absl::IsDataLoss(load(nodes))) << "a twin of a removed row";
+  nodes = *decoded;
+  nodes[node] = twin;
+  nodes[other] = {other, false, {}, node};
+  EXPECT_TRUE(absl::IsDataLoss(load(nodes))) << "a twin of a twin";
+  nodes = *decoded;
+  nodes[node] = twin;
+  nodes[other].layers[0] = {node};
+  EXPECT_TRUE(absl::IsDataLoss(load(nodes))) << "a link to a twin";
+  nodes = *decoded;
+  nodes[head_.entry_slot] = {head_.entry_slot, false, {}, node};
+  EXPECT_TRUE(absl::IsDataLoss(load(nodes))) << "the entry point is a twin";
 }
 
 INSTANTIATE_TEST_SUITE_P(, LoadDamageTest, ::testing::Values(100'000u, 50u),

@@ -11,7 +11,9 @@ SpaceEntry MakeEntry(uint64_t id, const std::string& name) {
   space.id = id;
   space.name = name;
   SpaceEntry entry;
-  entry.state = std::make_shared<SpaceState>(space, 10 * id, SpaceLimits());
+  static index::EpochDomain epochs;
+  entry.state =
+      std::make_shared<SpaceState>(space, 10 * id, SpaceLimits(), &epochs);
   return entry;
 }
 

@@ -33,13 +33,12 @@ schema::RecordView RecordOf(const std::shared_ptr<const wal::Group>& group) {
   return view;
 }
 
-std::shared_ptr<SpaceState> SpaceHarness::NewState(
-    uint32_t flat_records_max) const {
+std::shared_ptr<SpaceState> SpaceHarness::NewState(uint32_t flat_records_max) {
   SpaceLimits limits;
   limits.admission.records_max = 100'000;
   limits.admission.bytes_max = 100'000'000;
   limits.flat_records_max = flat_records_max;
-  return std::make_shared<SpaceState>(TestSpace(), 5, limits);
+  return std::make_shared<SpaceState>(description_, 5, limits, &epochs_);
 }
 
 void SpaceHarness::Make(uint32_t flat_records_max) {
@@ -55,13 +54,19 @@ void SpaceHarness::Publish(const schema::RecordDraft& draft) {
 
 Lsn SpaceHarness::Observe(const std::string& id, uint64_t seed,
                           const std::string& payload) {
-  const std::vector<float> vector = testing::TestVector(kTestDimension, seed);
+  return ObserveVector(id, testing::TestVector(description_.dimension, seed),
+                       payload);
+}
+
+Lsn SpaceHarness::ObserveVector(const std::string& id,
+                                const std::vector<float>& vector,
+                                const std::string& payload) {
   schema::RecordDraft draft;
   draft.space_id = TestSpace().id;
   draft.id = id;
   draft.vector = vector;
   draft.payload = payload;
-  draft.timestamp_us = static_cast<int64_t>(seed);
+  draft.timestamp_us = static_cast<int64_t>(last_lsn_);
   Publish(draft);
   model_[id] = {last_lsn_, vector, payload};
   return last_lsn_;
@@ -79,6 +84,14 @@ Lsn SpaceHarness::Remove(const std::string& id) {
 
 void SpaceHarness::ServeAll() {
   while (space_->gate().records() > 0) space_->Serve(1000);
+}
+
+std::vector<Hit> SpaceHarness::Search(const std::vector<float>& query,
+                                      uint32_t k, uint32_t ef_search) const {
+  SearchOptions options;
+  options.k = k;
+  options.ef_search = ef_search;
+  return space_->Search(query, options, nullptr);
 }
 
 void SpaceHarness::OpenStore() {
@@ -125,14 +138,14 @@ void SpaceHarness::ExpectMatchesModel() {
     EXPECT_EQ(stored->lsn, expected.lsn) << id;
     EXPECT_EQ(stored->vector, expected.vector) << id;
     EXPECT_EQ(stored->payload, expected.payload) << id;
-    const std::vector<Hit> hits = space_->Search(expected.vector, 1, 100);
+    const std::vector<Hit> hits = Search(expected.vector, 1, 100);
     ASSERT_EQ(hits.size(), 1u) << id;
     EXPECT_EQ(hits[0].lsn, expected.lsn) << id << ", found " << hits[0].id;
     EXPECT_LE(hits[0].distance, 1e-5) << id;
   }
   const auto count = static_cast<uint32_t>(model_.size());
-  const std::vector<Hit> all = space_->Search(
-      std::vector<float>(kTestDimension, 0.5f), count + 5, count + 5);
+  const std::vector<Hit> all = Search(
+      std::vector<float>(description_.dimension, 0.5f), count + 5, count + 5);
   EXPECT_EQ(all.size(), model_.size());
   std::map<std::string, Lsn> found;
   for (const Hit& hit : all) {

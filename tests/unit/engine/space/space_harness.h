@@ -42,10 +42,15 @@ class SpaceHarness : public ::testing::Test {
   // A new, empty space; it has a graph beyond `flat_records_max` versions.
   void Make(uint32_t flat_records_max = 1000);
 
-  // Publishes one record. The vector is TestVector(kTestDimension, seed).
+  // Publishes one record. The vector is TestVector(dimension, seed).
   Lsn Observe(const std::string& id, uint64_t seed,
               const std::string& payload = "");
+  Lsn ObserveVector(const std::string& id, const std::vector<float>& vector,
+                    const std::string& payload = "");
   Lsn Remove(const std::string& id);
+
+  std::vector<Hit> Search(const std::vector<float>& query, uint32_t k,
+                          uint32_t ef_search = 100) const;
 
   // Indexes everything that waits.
   void ServeAll();
@@ -69,14 +74,16 @@ class SpaceHarness : public ::testing::Test {
 
   static inline const std::string kFamily = "p000001";
 
+  schema::SpaceDescription description_ = TestSpace();
   testing::TemporaryDirectory directory_;
+  index::EpochDomain epochs_;
   std::unique_ptr<kv::Store> store_;
   std::shared_ptr<SpaceState> space_;
   std::map<std::string, Expected> model_;
   Lsn last_lsn_ = 10;
 
  private:
-  std::shared_ptr<SpaceState> NewState(uint32_t flat_records_max) const;
+  std::shared_ptr<SpaceState> NewState(uint32_t flat_records_max);
   void Publish(const schema::RecordDraft& draft);
 };
 

@@ -22,7 +22,7 @@ class SpaceStateTest : public SpaceHarness {
   SpaceStateTest() { Make(); }
 
   std::vector<Hit> Nearest(uint64_t seed, uint32_t k = 1) const {
-    return space_->Search(TestVector(kTestDimension, seed), k, 100);
+    return Search(TestVector(kTestDimension, seed), k);
   }
   SpaceStats Stats() const { return space_->GetStats(0); }
 };
@@ -43,23 +43,24 @@ TEST_F(SpaceStateTest, APublishedRecordIsFoundBeforeAndAfterItIsIndexed) {
   EXPECT_EQ(Stats().nodes, 0u);
   ExpectMatchesModel();
   EXPECT_EQ(Nearest(1)[0].lsn, lsn);
-  EXPECT_EQ(space_->Serve(10), 1u);
+  EXPECT_EQ(space_->Serve(10).finished, 1u);
   EXPECT_EQ(Stats().pending_records, 0u);
   EXPECT_EQ(Stats().nodes, 1u);
   ExpectMatchesModel();
-  EXPECT_EQ(space_->Get("a", nullptr)->timestamp_us, 1);
+  EXPECT_EQ(space_->Get("a", nullptr)->timestamp_us,
+            static_cast<int64_t>(lsn - 1));
 }
 
 TEST_F(SpaceStateTest, ServeTakesTheOldestAndNoMoreThanItIsAskedFor) {
   for (int i = 0; i < 25; ++i) Observe(absl::StrCat(i), i);
-  EXPECT_EQ(space_->Serve(10), 10u);
+  EXPECT_EQ(space_->Serve(10).finished, 10u);
   EXPECT_EQ(Stats().pending_records, 15u);
   EXPECT_TRUE(space_->IsIndexed(last_lsn_ - 15));
   EXPECT_FALSE(space_->IsIndexed(last_lsn_ - 14));
   EXPECT_EQ(space_->gate().records(), 15u) << "what is indexed makes room";
   EXPECT_EQ(space_->gate().bytes(), 15u * kAdmitted);
   ExpectMatchesModel();
-  EXPECT_EQ(space_->Serve(100), 15u);
+  EXPECT_EQ(space_->Serve(100).finished, 15u);
   EXPECT_EQ(space_->gate().bytes(), 0u);
   ExpectMatchesModel();
 }
@@ -115,7 +116,7 @@ TEST_F(SpaceStateTest, AVersionThatIsReplacedWhileItWaitsGetsNoNode) {
   for (int i = 0; i < 9; ++i) Observe("a", 1 + i);
   Observe("b", 50);
   Remove("b");
-  EXPECT_EQ(space_->Serve(100), 11u) << "all of them are processed";
+  EXPECT_EQ(space_->Serve(100).finished, 11u) << "all of them are processed";
   EXPECT_EQ(Stats().nodes, 1u);
   EXPECT_TRUE(space_->IsIndexed(last_lsn_));
   ExpectMatchesModel();
@@ -152,7 +153,7 @@ TEST_F(SpaceStateTest, TailAndGraphAreMergedByDistance) {
     exact.emplace_back(distance, id);
   }
   std::sort(exact.begin(), exact.end());
-  const std::vector<Hit> hits = space_->Search(query, 20, 200);
+  const std::vector<Hit> hits = Search(query, 20, 200);
   ASSERT_EQ(hits.size(), 20u);
   for (size_t i = 0; i < hits.size(); ++i) {
     EXPECT_EQ(hits[i].id, exact[i].second);
@@ -192,7 +193,7 @@ TEST_F(SpaceStateTest, AGraphThatIsShortOfKFallsBackToTheExactScan) {
   ServeAll();
   for (int i = 0; i < 395; ++i) Remove(absl::StrCat(i));
   ServeAll();
-  EXPECT_EQ(space_->Search(TestVector(kTestDimension, 9), 5, 5).size(), 5u);
+  EXPECT_EQ(Search(TestVector(kTestDimension, 9), 5, 5).size(), 5u);
   ExpectMatchesModel();
 }
 
@@ -257,7 +258,7 @@ TEST_F(SpaceStateTest, ProgressIsReportedAfterEveryBatchAndCheckpoint) {
 TEST_F(SpaceStateTest, ADroppedSpaceProcessesRecordsWithoutLinkingThem) {
   Observe("a", 1);
   space_->MarkDropped(last_lsn_ + 1);
-  EXPECT_EQ(space_->Serve(10), 1u);
+  EXPECT_EQ(space_->Serve(10).finished, 1u);
   EXPECT_EQ(Stats().nodes, 0u);
   EXPECT_EQ(space_->gate().records(), 0u);
 }

@@ -1,0 +1,65 @@
+#include "engine/space/part_reader.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "schema/key_layout.h"
+
+namespace engram::space {
+
+absl::Status InFamily(absl::string_view family, absl::string_view key,
+                      const absl::Status& status) {
+  return absl::Status(
+      absl::IsNotFound(status) ? absl::StatusCode::kDataLoss : status.code(),
+      absl::StrCat("column family ", family, ", key ", key, ": ",
+                   status.message()));
+}
+
+std::string VectorPartName(const schema::PartReference& reference) {
+  return absl::StrCat("v/", reference.index, "/", reference.generation);
+}
+
+std::string LinkPartName(const schema::PartReference& reference) {
+  return absl::StrCat("l/", reference.generation, "/", reference.index);
+}
+
+absl::StatusOr<schema::VectorPart> ReadVectorPart(
+    const kv::Store& store, absl::string_view family,
+    const schema::SpaceDescription& space,
+    const schema::PartReference& reference) {
+  const std::string name = VectorPartName(reference);
+  const absl::StatusOr<std::string> value = store.Get(
+      family, schema::VectorPartKey(reference.index, reference.generation));
+  if (!value.ok()) return InFamily(family, name, value.status());
+  absl::StatusOr<schema::VectorPart> part =
+      schema::DecodeVectorPart(space.id, space.dimension, reference, *value);
+  if (!part.ok()) return InFamily(family, name, part.status());
+  return part;
+}
+
+absl::StatusOr<std::vector<schema::NodeLinks>> ReadLinkPart(
+    const kv::Store& store, absl::string_view family, const schema::Head& head,
+    const schema::PartReference& reference) {
+  const std::string name = LinkPartName(reference);
+  const absl::StatusOr<std::string> value = store.Get(
+      family, schema::LinkPartKey(reference.generation, reference.index));
+  if (!value.ok()) return InFamily(family, name, value.status());
+  absl::StatusOr<std::vector<schema::NodeLinks>> nodes = schema::DecodeLinkPart(
+      head.space.id, head.slot_count, head.space.M, reference, *value);
+  if (!nodes.ok()) return InFamily(family, name, nodes.status());
+  return nodes;
+}
+
+const schema::PartReference* FindPart(
+    absl::Span<const schema::PartReference> parts, uint32_t row) {
+  const auto after =
+      std::upper_bound(parts.begin(), parts.end(), row,
+                       [](uint32_t wanted, const schema::PartReference& part) {
+                         return wanted < part.first_slot;
+                       });
+  if (after == parts.begin()) return nullptr;
+  const schema::PartReference& part = *(after - 1);
+  return row - part.first_slot < part.count ? &part : nullptr;
+}
+
+}  // namespace engram::space

@@ -1,0 +1,96 @@
+// The removing part of SpaceState: out of the index, and slots back into use.
+
+#include "engine/space/space_state.h"
+#include "storage/base/check.h"
+#include "storage/base/clock.h"
+
+namespace engram::space {
+namespace {
+
+// The pass over the graph that finds unreachable nodes follows when a tenth of
+// it has changed; it visits each node once, in microseconds.
+constexpr uint64_t kReattachShare = 10;
+
+}  // namespace
+
+void SpaceState::WorkOffRemovals(size_t slots_min, int64_t micros_max) {
+  const int64_t deadline = Clock::System().MonotonicMicros() + micros_max;
+  std::vector<SlotVersion> versions;
+  uint32_t slot = 0;
+  // Always at least as many as were replaced meanwhile: the queue does not grow
+  // while searches come and go.
+  while ((versions.size() < slots_min ||
+          Clock::System().MonotonicMicros() < deadline) &&
+         replaced_.Pop(epochs_, &slot)) {
+    // Nobody is left whose snapshot is from before the version's end. Relaxed:
+    // changed by the holder of the turn alone.
+    SlotInfo& info = index_[slot];
+    const Lsn lsn = info.lsn.load(std::memory_order_relaxed);
+    ENGRAM_CHECK(lsn != 0);
+    versions.push_back({slot, lsn});
+    // Relaxed: a search that still reads the old value refuses it for its
+    // remove_lsn. One that begins after the epoch below reads 0: it must, for
+    // when that has passed the slot gets another version and remove_lsn.
+    info.lsn.store(0, std::memory_order_relaxed);
+    index_.Unlink(slot, turn_scratch_);
+  }
+  if (!versions.empty()) {
+    Unpublish(versions);
+    std::vector<uint32_t> slots;
+    for (const SlotVersion& version : versions) slots.push_back(version.slot);
+    unlinked_.Push(slots, epochs_->Retire());
+    published_slots_.fetch_sub(slots.size(), std::memory_order_relaxed);
+    unlinked_since_reattach_ += slots.size();
+    if (unlinked_since_reattach_ >
+        published_slots_.load(std::memory_order_relaxed) / kReattachShare) {
+      Reattach();
+    }
+  }
+  ReleaseUnlinked();
+  // Relaxed: for the stats.
+  retired_slots_.store(replaced_.size() + unlinked_.size(),
+                       std::memory_order_relaxed);
+}
+
+// Forgets what is known of versions that are no longer in the index.
+void SpaceState::Unpublish(absl::Span<const SlotVersion> versions) {
+  // Freed after the lock is released.
+  std::vector<std::shared_ptr<const wal::Group>> groups;
+  MutexLock lock(mutex_);
+  for (const SlotVersion& version : versions) {
+    SlotInfo& info = index_[version.slot];
+    if (info.row != kNoRow) {
+      row_slots_[info.row] = index::kNoSlot;
+      info.row = kNoRow;
+    }
+    const auto unsaved = unsaved_.find(version.lsn);
+    if (unsaved == unsaved_.end()) continue;
+    unsaved_bytes_ -= unsaved->second.admitted_bytes;
+    groups.push_back(std::move(unsaved->second.group));
+    unsaved_.erase(unsaved);
+  }
+}
+
+void SpaceState::ReleaseUnlinked() {
+  std::vector<uint32_t> slots;
+  uint32_t slot = 0;
+  while (unlinked_.Pop(epochs_, &slot)) slots.push_back(slot);
+  index_.Release(slots);
+  if (left_flat_ != nullptr && epochs_->HasPassed(left_flat_ticket_)) {
+    left_flat_.reset();
+  }
+}
+
+void SpaceState::Reattach() {
+  unlinked_since_reattach_ = 0;
+  index::Graph* const graph = index_.graph();
+  if (graph == nullptr) return;
+  const auto is_live = [this](uint32_t slot) {
+    return index_[slot].LiveAt(kNeverRemoved - 1);
+  };
+  MutexLock link_lock(index_.link_mutex());
+  reattached_.fetch_add(graph->Reattach(is_live, turn_scratch_),
+                        std::memory_order_relaxed);
+}
+
+}  // namespace engram::space

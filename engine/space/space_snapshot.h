@@ -1,0 +1,44 @@
+// What a checkpoint of a space saves.
+
+#ifndef ENGRAM_ENGINE_SPACE_SPACE_SNAPSHOT_H_
+#define ENGRAM_ENGINE_SPACE_SPACE_SNAPSHOT_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "schema/part_codec.h"
+#include "schema/wal_codec.h"
+#include "storage/wal/group.h"
+
+namespace engram::space {
+
+// Everything up to `lsn` that the last head does not have, and all links.
+// Vectors and payloads are not copied: they stand in the log's groups.
+struct SpaceSnapshot {
+  // A version that gets the row previous.slot_count + its index in `rows`.
+  struct NewRow {
+    schema::RecordView record;
+    std::shared_ptr<const wal::Group> group;
+    // Not replaced or removed meanwhile; else it is saved because nodes still
+    // link to it.
+    bool live = false;
+  };
+
+  Lsn lsn = 0;
+  schema::Head previous;  // generation 0: there is none
+  uint32_t row_count = 0;
+  uint32_t live_count = 0;
+  bool has_graph = false;
+  uint32_t entry_row = 0;
+  uint32_t entry_layer = 0;
+  std::vector<float> centre;
+  std::vector<schema::NodeLinks> nodes;  // of all rows
+  std::vector<NewRow> rows;
+  std::vector<std::string> removed_ids;  // sorted
+};
+
+}  // namespace engram::space
+
+#endif  // ENGRAM_ENGINE_SPACE_SPACE_SNAPSHOT_H_
