@@ -134,6 +134,10 @@ run --db db load s a.fvecs --dimension 0
 expect_error 2 "--dimension"
 run --db db load s a.fvecs --metric manhattan
 expect_error 2 "manhattan"
+run --db db load s a.fvecs --quantization int3
+expect_error 2 "int3"
+run --db db load s a.fvecs --stored f16
+expect_error 2 "f16"
 run --db db search s
 expect_error 2 "--id"
 run --db db drop s
@@ -166,6 +170,8 @@ expect out '"schema_version":1'
 expect out '"name":"vectors"'
 expect out '"dimension":4'
 expect out '"live_records":3'
+expect out '"quantization":"auto"'
+expect out '"stored":"f32"'
 run --db db get vectors v-1
 expect_code 0
 expect out "[5,6,7,8]"
@@ -186,6 +192,15 @@ expect out '"accepted_records":'
 run --json --db db stats vectors
 expect_code 0
 expect out '"ef_construction":100'
+expect out '"quantization":"auto","quantization_in_use":"none","stored":"f32"'
+expect out '"twins":0,"retired_slots":0,"memory_bytes":'
+expect out '"unreachable_nodes":0'
+run --db db stats vectors
+expect_code 0
+for field in quantization quantization_in_use stored twins retired_slots \
+  memory_bytes unreachable_nodes; do
+  expect out "$field "
+done
 
 echo "-- search"
 run --db db search vectors --id v-0 --k 2
@@ -202,6 +217,21 @@ code=0
 "$ctl" --db db search vectors --vector - --k 1 >out 2>err <query || code=$?
 expect_code 0
 expect out "v-0"
+run --db db search vectors --vector "[5, 6, 7, 8.5]" --k 1 --exact --stats
+expect_code 0
+expect out "v-1"
+for field in plan distances hops tail_distances micros; do
+  expect out "$field "
+done
+run --db db search vectors --id v-0 --k 2 --stats --json
+expect_code 0
+expect out '"id":"v-2"'
+expect out '"stats":{"plan":"'
+expect out '"tail_distances":'
+expect out '"micros":'
+run --db db search vectors --id v-0 --k 2 --json
+checks=$((checks + 1))
+if grep -qF '"stats"' out; then fail "stats were not asked for"; fi
 run --db db search vectors --vector "[1,2,3]"
 expect_error 1 "3"
 run --db db search vectors --vector "[1,2,"
@@ -233,6 +263,36 @@ run --db db load vectors nothing.fvecs
 expect_error 1 "nothing.fvecs"
 run --db db load vectors base.parquet
 expect_error 1 "unknown kind of file"
+
+run --db db load vectors base.fvecs --quantization int4
+expect_error 1 "quantization is auto, not int4"
+run --db db load vectors base.fvecs --stored none
+expect_error 1 "stored is f32, not none"
+run --db db load codeless base.fvecs --stored none
+expect_error 1 "quantization is auto, which is none at dimension 4"
+run --db db load codeless base.fvecs --stored none --quantization none
+expect_error 1 "stored is none and quantization is none"
+run --db db stats codeless
+expect_error 1 "codeless"
+
+echo "-- load with codes"
+run --db db load codes base.fvecs --quantization int8 --stored none
+expect_code 0
+run --db db stats codes --json
+expect_code 0
+expect out '"quantization":"int8"'
+expect out '"stored":"none"'
+run --db db ls
+expect_code 0
+expect out "int8"
+# The same again, or nothing of it, is no contradiction.
+run --db db load codes base.fvecs --quantization int8 --stored none
+expect_code 0
+run --db db load codes base.fvecs
+expect_code 0
+run --db db get codes 1
+expect_code 0
+expect out "[5,6,7,8]"
 
 echo "-- load bvecs and npy"
 { u32 3; printf '\x00\x7f\xff'; } >bytes.bvecs
@@ -380,6 +440,7 @@ expect_code 0
 run --db db verify --json
 expect_code 0
 expect out '"result":"ok"'
+expect out '"twins":'
 run --db db get vectors v-1
 expect_code 0
 

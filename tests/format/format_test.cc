@@ -1,11 +1,14 @@
 // Databases that earlier versions wrote must open for ever.
 
 #include <cstdlib>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engram/db.h"
 #include "gtest/gtest.h"
+#include "second_fixture.h"
 #include "tests/support/fixture.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_vectors.h"
@@ -20,14 +23,24 @@ using testing::kFixtureIds;
 using testing::kFixtureRemovedEach;
 using testing::TestVector;
 
+// The name of a fixture, or this: a database that this build makes.
+constexpr char kMadeNow[] = "made_now";
+
+void Unpack(const std::string& fixture,
+            const testing::TemporaryDirectory& directory) {
+  const std::string command =
+      fixture == kMadeNow
+          ? absl::StrCat(ENGRAM_MAKE_FIXTURE, " ", directory.PathOf("db"))
+          : absl::StrCat("tar -xzf ", ENGRAM_FIXTURES, "/", fixture,
+                         ".tar.gz -C ", directory.path());
+  ASSERT_EQ(std::system(command.c_str()), 0) << command;
+}
+
 class FormatTest : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(FormatTest, ADatabaseOfThisVersionOpensWithAllThatItHeld) {
   testing::TemporaryDirectory directory;
-  const std::string command =
-      absl::StrCat("tar -xzf ", ENGRAM_FIXTURES, "/", GetParam(), ".tar.gz -C ",
-                   directory.path());
-  ASSERT_EQ(std::system(command.c_str()), 0) << command;
+  ASSERT_NO_FATAL_FAILURE(Unpack(GetParam(), directory));
   auto db = Db::Open(directory.PathOf("db"), FixtureOptions());
   ASSERT_TRUE(db.ok()) << db.status();
   for (const Metric metric :
@@ -54,7 +67,91 @@ TEST_P(FormatTest, ADatabaseOfThisVersionOpensWithAllThatItHeld) {
   EXPECT_TRUE((*db)->Close().ok());
 }
 
-INSTANTIATE_TEST_SUITE_P(Fixtures, FormatTest, ::testing::Values("v1"));
+INSTANTIATE_TEST_SUITE_P(Fixtures, FormatTest,
+                         ::testing::Values("v1", kMadeNow),
+                         [](const auto& test) {
+                           return std::string(test.param);
+                         });
+
+// --- From the second version on ----------------------------------------------
+
+class SecondFormatTest : public ::testing::TestWithParam<const char*> {};
+
+void ExpectVector(const Space& space, const std::string& id,
+                  const std::vector<float>& vector) {
+  const auto stored = space.Get(id);
+  ASSERT_TRUE(stored.ok()) << id << ": " << stored.status();
+  EXPECT_EQ(stored->vector, vector) << id;
+  EXPECT_EQ(stored->payload, absl::StrCat("payload of ", id));
+}
+
+// An inner product has no nearest neighbor that is known without a scan.
+void ExpectNearest(const Space& space, const std::vector<float>& query,
+                   const std::set<std::string>& ids) {
+  if (space.options().metric == Metric::kInnerProduct) return;
+  const auto hits = space.Search(query, {static_cast<uint32_t>(ids.size()), 0});
+  ASSERT_TRUE(hits.ok()) << hits.status();
+  std::set<std::string> found;
+  for (const Hit& hit : *hits) found.insert(hit.id);
+  EXPECT_EQ(found, ids);
+}
+
+void ExpectSecondContents(const Space& space) {
+  for (int i = 0; i < testing::kSecondFixtureIds; ++i) {
+    const std::string id = testing::SecondFixtureId(i);
+    const std::vector<float> vector = testing::SecondFixtureVector(i);
+    std::set<std::string> nearest;
+    if (testing::HasTwinInSecondFixture(i)) {
+      ExpectVector(space, testing::SecondFixtureTwinId(i), vector);
+      nearest.insert(testing::SecondFixtureTwinId(i));
+    }
+    if (testing::IsRemovedInSecondFixture(i)) {
+      EXPECT_TRUE(absl::IsNotFound(space.Get(id).status())) << id;
+    } else if (testing::IsReplacedInSecondFixture(i)) {
+      ExpectVector(space, id, testing::SecondFixtureReplacement(i));
+      ExpectNearest(space, testing::SecondFixtureReplacement(i), {id});
+    } else {
+      ExpectVector(space, id, vector);
+      nearest.insert(id);
+    }
+    if (!nearest.empty()) ExpectNearest(space, vector, nearest);
+  }
+  for (int i = 0; i < testing::kSecondFixtureLateIds; ++i) {
+    const std::string id = testing::SecondFixtureLateId(i);
+    ExpectVector(space, id, testing::SecondFixtureLateVector(i));
+    ExpectNearest(space, testing::SecondFixtureLateVector(i), {id});
+  }
+}
+
+TEST_P(SecondFormatTest, CodesTwinsAndReusedSlotsOpenWithAllThatTheyHeld) {
+  testing::TemporaryDirectory directory;
+  ASSERT_NO_FATAL_FAILURE(Unpack(GetParam(), directory));
+  // The second time it reads what the first one saved.
+  for (int round = 0; round < 2; ++round) {
+    auto db = Db::Open(directory.PathOf("db"), FixtureOptions());
+    ASSERT_TRUE(db.ok()) << db.status();
+    for (const testing::SecondFixtureSpace& each :
+         testing::kSecondFixtureSpaces) {
+      SCOPED_TRACE(absl::StrCat(each.name, ", round ", round));
+      auto space = (*db)->OpenSpace(each.name, testing::OptionsOf(each));
+      ASSERT_TRUE(space.ok()) << space.status();
+      EXPECT_EQ(space->options().quantization, each.quantization);
+      EXPECT_EQ(space->options().stored, each.stored);
+      const auto stats = space->GetStats();
+      ASSERT_TRUE(stats.ok()) << stats.status();
+      EXPECT_TRUE(stats->has_graph);
+      EXPECT_EQ(stats->unreachable_nodes, 0u);
+      ExpectSecondContents(*space);
+    }
+    EXPECT_TRUE((*db)->Checkpoint().ok());
+    EXPECT_TRUE((*db)->Close().ok());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixtures, SecondFormatTest,
+                         ::testing::Values(kMadeNow), [](const auto& test) {
+                           return std::string(test.param);
+                         });
 
 }  // namespace
 }  // namespace engram

@@ -36,14 +36,28 @@ Json SpacesArray(const std::vector<SpaceStats>& all) {
   return array;
 }
 
+// What was asked for, and what that is where a graph has made it so.
+std::string CodesText(const SpaceStats& stats) {
+  const std::string asked = QuantizationName(stats.options.quantization);
+  if (stats.options.quantization != Quantization::kAuto || !stats.has_graph) {
+    return asked;
+  }
+  return absl::StrCat(asked, ":", QuantizationName(stats.quantization));
+}
+
 std::string SpacesTable(const std::vector<SpaceStats>& all) {
-  Table table({"SPACE", "DIMENSION", "METRIC", "M", "LIVE", "PENDING", "NODES",
+  Table table({"SPACE", "DIMENSION", "METRIC", "M", "CODES", "STORED", "LIVE",
+               "PENDING", "NODES", "TWINS", "RETIRED", "UNREACHABLE", "MEMORY",
                "SEARCHED", "CHECKPOINT"});
   for (const SpaceStats& stats : all) {
     table.Add({stats.name, absl::StrCat(stats.options.dimension),
                MetricName(stats.options.metric), absl::StrCat(stats.options.M),
+               CodesText(stats), StoredName(stats.options.stored),
                absl::StrCat(stats.live_records),
                absl::StrCat(stats.pending_records), absl::StrCat(stats.nodes),
+               absl::StrCat(stats.twins), absl::StrCat(stats.retired_slots),
+               absl::StrCat(stats.unreachable_nodes),
+               BytesText(stats.memory_bytes),
                stats.has_graph ? "graph" : "flat",
                absl::StrCat("LSN ", stats.checkpoint_lsn)});
   }
@@ -60,7 +74,7 @@ VerbResult Info(const Global& global) {
   Json object = NewJsonObject();
   object["path"] = stats.path;
   object["database_id"] = stats.database_id;
-  // Open() accepts these two and no others.
+  // The newest that Open() accepts, and what a checkpoint writes.
   object["format"] = {{"wal", schema::kWalFormatVersion},
                       {"checkpoint", schema::kCheckpointFormatVersion}};
   for (const char* key :

@@ -43,8 +43,30 @@ absl::StatusOr<std::vector<float>> QueryOf(const Space& space,
   return std::move(observation.vector);
 }
 
+std::string PlanName(SearchPlan plan) {
+  switch (plan) {
+    case SearchPlan::kFlat:
+      return "flat";
+    case SearchPlan::kGraph:
+      return "graph";
+    case SearchPlan::kFiltered:
+      return "filtered";
+    case SearchPlan::kExact:
+      break;
+  }
+  return "exact";
+}
+
+Json ToJson(const SearchStats& stats) {
+  return Json{{"plan", PlanName(stats.plan)},
+              {"distances", stats.distances},
+              {"hops", stats.hops},
+              {"tail_distances", stats.tail_distances},
+              {"micros", stats.micros}};
+}
+
 absl::Status PrintHits(const Global& global, const SearchArguments& arguments,
-                       const std::vector<Hit>& hits) {
+                       const std::vector<Hit>& hits, const SearchStats& stats) {
   if (global.json) {
     Json object = NewJsonObject();
     object["space"] = arguments.space;
@@ -56,6 +78,7 @@ absl::Status PrintHits(const Global& global, const SearchArguments& arguments,
       entry["lsn"] = hit.lsn;
       object["hits"].push_back(std::move(entry));
     }
+    if (arguments.stats) object["stats"] = ToJson(stats);
     return PrintJson(object);
   }
   std::string text;
@@ -63,6 +86,7 @@ absl::Status PrintHits(const Global& global, const SearchArguments& arguments,
     absl::StrAppendFormat(&text, "%-12.6g  %s\n", hit.distance,
                           Printable(hit.id));
   }
+  if (arguments.stats) absl::StrAppend(&text, "\n", FieldLines(ToJson(stats)));
   return Print(text);
 }
 
@@ -80,9 +104,11 @@ VerbResult Search(const Global& global, const SearchArguments& arguments) {
   SearchOptions options;
   options.k = arguments.k;
   options.ef_search = arguments.ef_search;
+  options.exact = arguments.exact;
+  SearchStats stats;
   ENGRAM_ASSIGN_OR_RETURN(const std::vector<Hit> hits,
-                          space.Search(query, options));
-  ENGRAM_RETURN_IF_ERROR(PrintHits(global, arguments, hits));
+                          space.Search(query, options, &stats));
+  ENGRAM_RETURN_IF_ERROR(PrintHits(global, arguments, hits, stats));
   return ExitCode::kOk;
 }
 

@@ -38,6 +38,7 @@ Json CountersOf(const VerifyReport& report) {
               {"spaces", report.spaces},
               {"nodes", report.nodes},
               {"live_nodes", report.live_nodes},
+              {"twins", report.twins},
               {"unreachable_nodes", report.unreachable_nodes}};
 }
 

@@ -10,6 +10,7 @@
 #include "tools/ctl/exit_code.h"
 #include "tools/ctl/interrupt.h"
 #include "tools/ctl/open_database.h"
+#include "tools/ctl/output.h"
 
 namespace engram::ctl {
 namespace {
@@ -34,6 +35,19 @@ Metric MetricOf(const std::string& name) {
   return Metric::kL2;
 }
 
+Quantization QuantizationOf(const std::string& name) {
+  for (const Quantization quantization :
+       {Quantization::kNone, Quantization::kInt8, Quantization::kInt4,
+        Quantization::kInt2}) {
+    if (QuantizationName(quantization) == name) return quantization;
+  }
+  return Quantization::kAuto;
+}
+
+Stored StoredOf(const std::string& name) {
+  return name == StoredName(Stored::kNone) ? Stored::kNone : Stored::kF32;
+}
+
 // Puts what the command line says over `options`.
 SpaceOptions Overlay(SpaceOptions options, const LoadArguments& arguments) {
   if (arguments.dimension != 0) options.dimension = arguments.dimension;
@@ -42,6 +56,10 @@ SpaceOptions Overlay(SpaceOptions options, const LoadArguments& arguments) {
   if (arguments.ef_construction != 0) {
     options.ef_construction = arguments.ef_construction;
   }
+  if (!arguments.quantization.empty()) {
+    options.quantization = QuantizationOf(arguments.quantization);
+  }
+  if (!arguments.stored.empty()) options.stored = StoredOf(arguments.stored);
   return options;
 }
 

@@ -104,6 +104,15 @@ void AddLoad(CLI::App& app, CommandLine& line) {
                    "Beam width of inserts (default 100)")
       ->type_name("N")
       ->check(RangeOf(2, 4096));
+  verb->add_option("--quantization", load.quantization,
+                   "auto, none, int8, int4 or int2 (default auto)")
+      ->type_name("CODES")
+      ->check(CLI::IsMember({"auto", "none", "int8", "int4", "int2"})
+                  .description(""));
+  verb->add_option("--stored", load.stored,
+                   "Vectors in memory: f32 or none (default f32)")
+      ->type_name("KIND")
+      ->check(CLI::IsMember({"f32", "none"}).description(""));
   verb->add_option("--id-prefix", load.id_prefix,
                    "Vector files: ids are this and the row number")
       ->type_name("PREFIX");
@@ -146,6 +155,8 @@ void AddQueries(CLI::App& app, CommandLine& line) {
   verb->add_option("--ef", search.ef_search, "Beam width (default 100)")
       ->type_name("N")
       ->check(RangeOf(1, 100000));
+  verb->add_flag("--exact", search.exact, "Compare with every observation");
+  verb->add_flag("--stats", search.stats, "Print what the search cost, too");
 
   CLI::App* get =
       AddVerb(app, line, "get", "Prints one observation", "get notes note-1",

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "nlohmann/json.hpp"
+#include "schema/quantization.h"
 #include "storage/base/check.h"
 #include "storage/base/errno_status.h"
 #include "tools/ctl/utf8.h"
@@ -127,6 +128,15 @@ std::string MetricName(Metric metric) {
       break;
   }
   return "ip";
+}
+
+std::string QuantizationName(Quantization quantization) {
+  return std::string(schema::QuantizationName(
+      static_cast<schema::Quantization>(quantization)));
+}
+
+std::string StoredName(Stored stored) {
+  return std::string(schema::StoredName(static_cast<schema::Stored>(stored)));
 }
 
 }  // namespace engram::ctl

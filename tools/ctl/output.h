@@ -56,6 +56,10 @@ std::string BytesText(uint64_t bytes);
 // "l2", "cosine" or "ip", as on the command line.
 std::string MetricName(Metric metric);
 
+// "auto", "none", "int8", "int4" or "int2"; "f32" or "none"; likewise.
+std::string QuantizationName(Quantization quantization);
+std::string StoredName(Stored stored);
+
 }  // namespace engram::ctl
 
 #endif  // ENGRAM_TOOLS_CTL_OUTPUT_H_

@@ -33,6 +33,8 @@ struct LoadArguments {
   uint32_t dimension = 0;
   uint32_t M = 0;
   uint32_t ef_construction = 0;
+  std::string quantization;
+  std::string stored;
 
   std::string id_prefix;
   size_t batch_records = 256;
@@ -54,6 +56,8 @@ struct SearchArguments {
   std::string vector;  // a JSON array, "-" for one from stdin, or ""
   uint32_t k = 10;
   uint32_t ef_search = 0;
+  bool exact = false;
+  bool stats = false;  // print what the search cost as well
 };
 VerbResult Search(const Global& global, const SearchArguments& arguments);
 VerbResult Get(const Global& global, const std::string& space,

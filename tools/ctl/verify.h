@@ -31,8 +31,9 @@ struct VerifyReport {
   uint64_t records = 0;
   // and the checkpoints:
   uint64_t spaces = 0;
-  uint64_t nodes = 0;
+  uint64_t nodes = 0;  // rows: all versions that were ever saved
   uint64_t live_nodes = 0;
+  uint64_t twins = 0;              // live, and found through another node
   uint64_t unreachable_nodes = 0;  // live, and not found from the entry point
 };
 

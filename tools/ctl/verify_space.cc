@@ -47,15 +47,23 @@ class SpaceVerification {
     if (!parts_intact || nodes_.size() != head_.slot_count) return;
     CheckLiveNodes();
     CheckRecords();
-    if (head_.has_graph) CheckGraph();
+    if (head_.has_graph) {
+      CheckGraph();
+    } else {
+      CheckUnlinked();
+    }
   }
 
  private:
+  // One row: a version that was ever saved.
   struct Node {
+    bool is_twin() const { return twin_of != schema::kNoTwin; }
+
     std::string id;
     Lsn lsn = 0;
     bool removed = false;
     std::vector<std::vector<uint32_t>> layers;
+    uint32_t twin_of = schema::kNoTwin;
   };
 
   struct SavedRecord {
@@ -85,7 +93,9 @@ class SpaceVerification {
   void CheckLiveNodes();
   void CheckRecords();
   void CheckGraph();
+  void CheckUnlinked();
   void CheckNodeLinks(uint32_t slot);
+  void CheckTwin(uint32_t slot);
   void CountUnreachable();
 
   // Whether the saved record of `id`, of which no node is live, may be there.
@@ -98,7 +108,7 @@ class SpaceVerification {
   const bool log_complete_;
   VerifyReport& report_;
 
-  std::vector<Node> nodes_;  // by slot
+  std::vector<Node> nodes_;  // by row
   uint32_t links_read_ = 0;
   absl::flat_hash_map<std::string, SavedRecord> records_;
   bool records_complete_ = true;
@@ -124,7 +134,7 @@ bool SpaceVerification::ReadVectors(const schema::PartReference& reference) {
   }
   for (size_t i = 0; i < part->lsns.size(); ++i) {
     if (part->lsns[i] == 0 || part->lsns[i] > head_.checkpoint_lsn) {
-      Damage(name, absl::StrCat("slot ", part->first_slot + i, " has LSN ",
+      Damage(name, absl::StrCat("row ", part->first_slot + i, " has LSN ",
                                 part->lsns[i], ", the head's is ",
                                 head_.checkpoint_lsn));
     }
@@ -163,6 +173,7 @@ bool SpaceVerification::ReadLinks(const schema::PartReference& reference) {
     ++links_read_;
     if (node.slot >= nodes_.size()) continue;
     nodes_[node.slot].removed = node.removed;
+    nodes_[node.slot].twin_of = node.twin_of;
     nodes_[node.slot].layers = std::move(node.layers);
   }
   return true;
@@ -220,6 +231,7 @@ void SpaceVerification::CheckLiveNodes() {
     const Node& node = nodes_[slot];
     if (node.removed) continue;
     ++report_.live_nodes;
+    if (node.is_twin()) ++report_.twins;
     const auto [it, unique] = live.emplace(node.id, slot);
     if (!unique) {
       NodeDamage(slot, absl::StrCat("its id is live in node ", it->second,
@@ -284,9 +296,21 @@ void SpaceVerification::CheckGraph() {
   if (report_.findings.size() == findings_before) CountUnreachable();
 }
 
+void SpaceVerification::CheckUnlinked() {
+  for (uint32_t slot = 0; slot < nodes_.size(); ++slot) {
+    if (nodes_[slot].layers.empty() && !nodes_[slot].is_twin()) continue;
+    NodeDamage(slot, "has links, but the space has no graph");
+  }
+}
+
+// Removed rows are nodes in what version 1 wrote, and have no layers since.
 void SpaceVerification::CheckNodeLinks(uint32_t slot) {
   const Node& node = nodes_[slot];
-  if (node.layers.empty()) {
+  if (node.is_twin()) {
+    CheckTwin(slot);
+    return;
+  }
+  if (node.layers.empty() && !node.removed) {
     NodeDamage(slot, "is not part of the graph");
     return;
   }
@@ -299,6 +323,24 @@ void SpaceVerification::CheckNodeLinks(uint32_t slot) {
   }
 }
 
+void SpaceVerification::CheckTwin(uint32_t slot) {
+  const uint32_t head_slot = nodes_[slot].twin_of;
+  const Node& head = nodes_[head_slot];
+  absl::string_view what;
+  if (head.is_twin()) {
+    what = "is a twin itself";
+  } else if (head.removed) {
+    what = "is removed";
+  } else if (head.layers.empty()) {
+    what = "is not part of the graph";
+  } else {
+    return;
+  }
+  NodeDamage(slot,
+             absl::StrCat("is a twin of node ", head_slot, ", which ", what));
+}
+
+// A twin is found through its head, which is counted itself.
 void SpaceVerification::CountUnreachable() {
   std::vector<bool> reached(nodes_.size(), false);
   std::vector<uint32_t> queue = {head_.entry_slot};
@@ -312,12 +354,13 @@ void SpaceVerification::CountUnreachable() {
   }
   uint64_t unreachable = 0;
   for (size_t slot = 0; slot < nodes_.size(); ++slot) {
-    if (!nodes_[slot].removed && !reached[slot]) ++unreachable;
+    const Node& node = nodes_[slot];
+    if (!node.removed && !node.is_twin() && !reached[slot]) ++unreachable;
   }
   if (unreachable == 0) return;
   report_.unreachable_nodes += unreachable;
   AddDamage(&report_, absl::StrCat("column family ", family_),
-            absl::StrCat(unreachable, " of ", head_.live_count,
+            absl::StrCat(unreachable, " of the space's ", head_.live_count,
                          " live nodes cannot be reached from the entry point, "
                          "node ",
                          head_.entry_slot));
