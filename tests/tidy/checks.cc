@@ -56,8 +56,8 @@ const std::vector<Row>& IncludeTable() {
                {"tools/", "engram/", "storage/base/", "nlohmann/", "CLI/",
                 "absl/"}},
               {"tools/bench/",
-               {"tools/", "engram/", "storage/base/", "hnswlib/", "nlohmann/",
-                "CLI/", "absl/"}},
+               {"tools/", "engram/", "storage/base/", "hnswlib/", "faiss/",
+                "nlohmann/", "CLI/", "absl/"}},
               // Readers of foreign files: no engine, but the leaf's file
               // handling.
               {"tools/vectors/", {"tools/vectors/", "storage/base/", "absl/"}},

@@ -74,7 +74,7 @@ absl::Status ReadNeighbors(const std::string& path, Dataset* dataset) {
 
 }  // namespace
 
-absl::StatusOr<Dataset> LoadDataset(const std::string& prefix, Metric metric,
+absl::StatusOr<Dataset> LoadVectors(const std::string& prefix, Metric metric,
                                     size_t limit) {
   Dataset dataset;
   dataset.name = std::filesystem::path(prefix).filename();
@@ -90,6 +90,12 @@ absl::StatusOr<Dataset> LoadDataset(const std::string& prefix, Metric metric,
         absl::StrCat(prefix, ": queries have ", dataset.queries.dimension(),
                      " components, the base has ", dataset.base.dimension()));
   }
+  return dataset;
+}
+
+absl::StatusOr<Dataset> LoadDataset(const std::string& prefix, Metric metric,
+                                    size_t limit) {
+  ENGRAM_ASSIGN_OR_RETURN(Dataset dataset, LoadVectors(prefix, metric, limit));
   const std::string path = absl::StrCat(
       prefix, metric == Metric::kCosine ? ".gt.cos.ivecs" : ".gt.l2.ivecs");
   if (limit == 0 && Exists(path)) {

@@ -54,6 +54,10 @@ struct Dataset {
 absl::StatusOr<Dataset> LoadDataset(const std::string& prefix, Metric metric,
                                     size_t limit);
 
+// As LoadDataset(), without the true neighbors.
+absl::StatusOr<Dataset> LoadVectors(const std::string& prefix, Metric metric,
+                                    size_t limit);
+
 }  // namespace engram::bench
 
 #endif  // ENGRAM_TOOLS_BENCH_DATASET_H_

@@ -2,7 +2,10 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
+#include <deque>
+#include <filesystem>
+#include <limits>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -16,11 +19,13 @@ constexpr char kSpaceName[] = "bench";
 constexpr size_t kBatchRecords = 256;
 constexpr size_t kBatchBytes = size_t{1} << 20;
 constexpr absl::Duration kPatience = absl::Hours(1);
+// Then the space's own limit of pending records is the only one.
+constexpr size_t kAnyNumber = std::numeric_limits<size_t>::max();
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EngramSubject>> EngramSubject::Create(
-    const std::string& path, const Dataset& dataset,
+    const std::string& path, Folder folder, const IndexShape& shape,
     const IndexParameters& parameters) {
   struct stat info;
   if (::lstat(path.c_str(), &info) == 0) {
@@ -28,23 +33,35 @@ absl::StatusOr<std::unique_ptr<EngramSubject>> EngramSubject::Create(
         path, ": exists; a measurement begins with an empty database"));
   }
   std::unique_ptr<EngramSubject> subject(
-      new EngramSubject(path, dataset, parameters));
+      new EngramSubject(path, folder, shape, parameters));
   ENGRAM_RETURN_IF_ERROR(subject->Open());
   return subject;
 }
 
-EngramSubject::EngramSubject(std::string path, const Dataset& dataset,
+EngramSubject::EngramSubject(std::string path, Folder folder,
+                             const IndexShape& shape,
                              const IndexParameters& parameters)
-    : path_(std::move(path)), parameters_(parameters) {
-  space_options_.dimension = dataset.base.dimension();
-  space_options_.metric = dataset.metric;
+    : path_(std::move(path)), folder_(folder), parameters_(parameters) {
+  space_options_.dimension = shape.dimension;
+  space_options_.metric = shape.metric;
   space_options_.M = parameters.M;
   space_options_.ef_construction = parameters.ef_construction;
+  space_options_.quantization = parameters.quantization;
+  space_options_.stored = parameters.stored;
+}
+
+EngramSubject::~EngramSubject() {
+  if (folder_ == Folder::kKept) return;
+  space_ = Space();
+  db_.reset();
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
 }
 
 std::string EngramSubject::building() const {
   return absl::StrCat("durable: logged and synced in batches of up to ",
-                      kBatchRecords, ", ", parameters_.threads, " workers");
+                      kBatchRecords, ", ", parameters_.threads,
+                      parameters_.threads == 1 ? " worker" : " workers");
 }
 
 absl::Status EngramSubject::Open() {
@@ -55,21 +72,55 @@ absl::Status EngramSubject::Open() {
   return absl::OkStatus();
 }
 
-absl::Status EngramSubject::Build(const Matrix& base) {
+absl::Status EngramSubject::WriteAll(
+    size_t count, size_t batches,
+    const std::function<void(size_t, WriteBatch*)>& add) {
   WriteOptions options;
   options.admission_timeout = kPatience;
   WriteBatch batch;
-  Lsn last = 0;
-  for (size_t row = 0; row < base.count(); ++row) {
-    batch.Observe(space_, {absl::StrCat(row), base.row(row), ""});
+  std::deque<Lsn> pending;
+  for (size_t i = 0; i < count; ++i) {
+    add(i, &batch);
     if (batch.count() < kBatchRecords && batch.bytes() < kBatchBytes &&
-        row + 1 < base.count()) {
+        i + 1 < count) {
       continue;
     }
-    ENGRAM_ASSIGN_OR_RETURN(last, db_->Write(batch, options));
+    if (pending.size() == batches) {
+      ENGRAM_RETURN_IF_ERROR(
+          space_.Wait(pending.front(), Stage::kIndexed, kPatience));
+      pending.pop_front();
+    }
+    ENGRAM_ASSIGN_OR_RETURN(const Lsn lsn, db_->Write(batch, options));
+    pending.push_back(lsn);
     batch.Clear();
   }
-  return db_->Wait(last, Stage::kIndexed, kPatience);
+  if (pending.empty()) return absl::OkStatus();
+  return db_->Wait(pending.back(), Stage::kIndexed, kPatience);
+}
+
+absl::Status EngramSubject::Insert(const Matrix& base,
+                                   absl::Span<const Item> items) {
+  return InsertPaced(base, items, kAnyNumber);
+}
+
+absl::Status EngramSubject::InsertPaced(const Matrix& base,
+                                        absl::Span<const Item> items,
+                                        size_t batches) {
+  return WriteAll(items.size(), batches, [&](size_t i, WriteBatch* batch) {
+    batch->Observe(space_,
+                   {absl::StrCat(items[i].id), base.row(items[i].row), ""});
+  });
+}
+
+absl::Status EngramSubject::Replace(const Matrix& base,
+                                    absl::Span<const uint32_t> removed,
+                                    absl::Span<const Item> inserted) {
+  const auto add = [&](size_t i, WriteBatch* batch) {
+    batch->Remove(space_, absl::StrCat(removed[i]));
+    batch->Observe(
+        space_, {absl::StrCat(inserted[i].id), base.row(inserted[i].row), ""});
+  };
+  return WriteAll(removed.size(), kAnyNumber, add);
 }
 
 absl::Status EngramSubject::Settle() { return db_->Checkpoint(); }
@@ -84,12 +135,17 @@ absl::Status EngramSubject::Search(absl::Span<const float> query, uint32_t ef,
   found->clear();
   for (const Hit& hit : hits) {
     Found& next = found->emplace_back();
-    if (!absl::SimpleAtoi(hit.id, &next.row)) {
+    if (!absl::SimpleAtoi(hit.id, &next.id)) {
       return absl::InternalError(absl::StrCat("found id \"", hit.id, "\""));
     }
     next.distance = hit.distance;
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> EngramSubject::CountUnreachable() {
+  ENGRAM_ASSIGN_OR_RETURN(const SpaceStats stats, Stats());
+  return stats.unreachable_nodes;
 }
 
 absl::Status EngramSubject::Reopen() {

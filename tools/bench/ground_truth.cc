@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <thread>
-#include <utility>
+#include <tuple>
 
 #include "tools/bench/machine.h"
 
@@ -34,7 +34,7 @@ double Distance(Metric metric, const float* a, const float* b, size_t count) {
       return difference * difference;
     });
   }
-  return -Sum(count, [=](size_t i) { return a[i] * b[i]; });
+  return 1 - Sum(count, [=](size_t i) { return a[i] * b[i]; });
 }
 
 Matrix Prepared(const Matrix& matrix, Metric metric) {
@@ -46,19 +46,22 @@ Matrix Prepared(const Matrix& matrix, Metric metric) {
   return normalised;
 }
 
-std::vector<uint32_t> Nearest(const Matrix& base, absl::Span<const float> query,
-                              Metric metric, size_t k) {
-  std::vector<std::pair<double, uint32_t>> all;
-  all.reserve(base.count());
+std::vector<TrueNeighbor> Nearest(const Matrix& base,
+                                  absl::Span<const float> query, Metric metric,
+                                  size_t k) {
+  std::vector<TrueNeighbor> all(base.count());
   for (size_t i = 0; i < base.count(); ++i) {
-    all.emplace_back(
-        Distance(metric, query.data(), base.row(i).data(), query.size()), i);
+    all[i].row = static_cast<uint32_t>(i);
+    all[i].distance =
+        Distance(metric, query.data(), base.row(i).data(), query.size());
   }
-  std::partial_sort(all.begin(), all.begin() + static_cast<ptrdiff_t>(k),
-                    all.end());
-  std::vector<uint32_t> nearest;
-  for (size_t i = 0; i < k; ++i) nearest.push_back(all[i].second);
-  return nearest;
+  const auto nearer = [](const TrueNeighbor& a, const TrueNeighbor& b) {
+    return std::tie(a.distance, a.row) < std::tie(b.distance, b.row);
+  };
+  const size_t count = std::min(k, all.size());
+  std::partial_sort(all.begin(), all.begin() + static_cast<ptrdiff_t>(count),
+                    all.end(), nearer);
+  return {all.begin(), all.begin() + static_cast<ptrdiff_t>(count)};
 }
 
 }  // namespace
@@ -77,12 +80,12 @@ std::vector<float> Normalised(absl::Span<const float> row) {
   return normalised;
 }
 
-std::vector<std::vector<uint32_t>> TrueNeighbors(const Matrix& base,
-                                                 const Matrix& queries,
-                                                 Metric metric, size_t k) {
+std::vector<std::vector<TrueNeighbor>> TrueNearest(const Matrix& base,
+                                                   const Matrix& queries,
+                                                   Metric metric, size_t k) {
   const Matrix rows = Prepared(base, metric);
   const Matrix prepared_queries = Prepared(queries, metric);
-  std::vector<std::vector<uint32_t>> neighbors(queries.count());
+  std::vector<std::vector<TrueNeighbor>> neighbors(queries.count());
   // Relaxed: only hands out numbers.
   std::atomic<size_t> next{0};
   std::vector<std::thread> threads;
@@ -98,6 +101,27 @@ std::vector<std::vector<uint32_t>> TrueNeighbors(const Matrix& base,
   }
   for (std::thread& thread : threads) thread.join();
   return neighbors;
+}
+
+std::vector<std::vector<uint32_t>> TrueNeighbors(const Matrix& base,
+                                                 const Matrix& queries,
+                                                 Metric metric, size_t k) {
+  std::vector<std::vector<uint32_t>> rows;
+  for (const auto& neighbors : TrueNearest(base, queries, metric, k)) {
+    std::vector<uint32_t>& row = rows.emplace_back();
+    for (const TrueNeighbor& neighbor : neighbors) row.push_back(neighbor.row);
+  }
+  return rows;
+}
+
+double TrueDistance(Metric metric, absl::Span<const float> a,
+                    absl::Span<const float> b) {
+  if (metric == Metric::kL2) {
+    return Distance(metric, a.data(), b.data(), a.size());
+  }
+  const std::vector<float> normal_a = Normalised(a);
+  const std::vector<float> normal_b = Normalised(b);
+  return Distance(metric, normal_a.data(), normal_b.data(), a.size());
 }
 
 }  // namespace engram::bench

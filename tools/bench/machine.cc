@@ -1,6 +1,8 @@
 #include "tools/bench/machine.h"
 
+#include <malloc.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -30,6 +32,17 @@ unsigned Processors() {
 double LoadAverage() {
   double load = 0;
   return ::getloadavg(&load, 1) == 1 ? load : -1;
+}
+
+absl::StatusOr<uint64_t> ResidentBytes() {
+  ::malloc_trim(0);
+  std::ifstream file("/proc/self/statm");
+  uint64_t total_pages = 0;
+  uint64_t resident_pages = 0;
+  if (!(file >> total_pages >> resident_pages)) {
+    return absl::UnavailableError("cannot read /proc/self/statm");
+  }
+  return resident_pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace engram::bench

@@ -1,9 +1,12 @@
-// Where a measurement was made.
+// Where a measurement is made.
 
 #ifndef ENGRAM_TOOLS_BENCH_MACHINE_H_
 #define ENGRAM_TOOLS_BENCH_MACHINE_H_
 
+#include <cstdint>
 #include <string>
+
+#include "absl/status/statusor.h"
 
 namespace engram::bench {
 
@@ -16,6 +19,10 @@ unsigned Processors();
 // Programs that wanted to run during the last minute, on average; what others
 // take, a measurement does not get. Negative if unknown.
 double LoadAverage();
+
+// Memory of this process that is in RAM, after the allocator gave back what it
+// holds in reserve.
+absl::StatusOr<uint64_t> ResidentBytes();
 
 }  // namespace engram::bench
 

@@ -1,73 +1,86 @@
 // engram-bench: measures Engram through its public API.
+//
+// Exit codes: 0 measured, 1 failed, 2 the command line makes no sense;
+// 128 and the signal's number after a signal.
 
+#include <algorithm>
 #include <cstdio>
-#include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "CLI/CLI.hpp"
-#include "engram/options.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "tools/bench/command_line.h"
+#include "tools/bench/core_pin.h"
+#include "tools/bench/index_command.h"
 #include "tools/bench/machine.h"
-#include "tools/bench/recall.h"
+#include "tools/bench/memory_measure.h"
 
 namespace engram::bench {
 namespace {
 
-void AddRecall(CLI::App& app, RecallOptions& options) {
-  CLI::App* const recall = app.add_subcommand(
-      "recall", "Recall, queries and inserts per second, beside hnswlib");
-  recall
-      ->add_option("--dataset", options.dataset,
-                   "Reads PREFIX.base.{fvecs,bvecs,npy}, PREFIX.query.* and, "
-                   "if there, PREFIX.gt.{l2,cos}.ivecs")
-      ->type_name("PREFIX")
-      ->required();
-  recall->add_option("--metric", options.metric, "l2 or cosine (default l2)")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Metric>{
-          {"l2", Metric::kL2}, {"cosine", Metric::kCosine}}))
-      ->type_name("METRIC");
-  recall->add_option("--m", options.parameters.M, "Links of a node (16)")
-      ->check(CLI::Range(2, 128))
-      ->type_name("N");
-  recall
-      ->add_option("--ef-construction", options.parameters.ef_construction,
-                   "Beam width of inserts (100)")
-      ->check(CLI::Range(2, 4096))
-      ->type_name("N");
-  recall
-      ->add_option("--ef", options.efs, "Beam widths of searches (50,100,200)")
-      ->delimiter(',')
-      ->check(CLI::Range(1, 100000))
-      ->type_name("N,...");
-  recall
-      ->add_option("--threads", options.parameters.threads,
-                   "Threads that build (one per processor)")
-      ->check(CLI::Range(1, 1024))
-      ->type_name("N");
-  recall->add_option("--limit", options.limit, "Take so many rows (all)")
-      ->type_name("N");
-  recall
-      ->add_option("--db", options.db,
-                   "Folder of the database, which stays there; must not exist "
-                   "(a temporary one)")
-      ->type_name("DIR");
-  recall->add_flag("--json", options.json, "One JSON object a line");
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+
+// Returns the exit code; prints what is wrong, if anything.
+int End(const absl::Status& status, int code_if_not_ok) {
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "engram-bench: %s\n",
+               std::string(status.message()).c_str());
+  return code_if_not_ok;
+}
+
+absl::Status UsageError(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> rest = app.remaining();
+  std::string message = error.what();
+  if (app.get_subcommands().empty() && !rest.empty() && rest[0][0] != '-') {
+    message = absl::StrCat("there is no command \"", rest[0], "\"");
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(message, " (engram-bench --help tells more)"));
+}
+
+int RunIndex(IndexOptions options) {
+  if (const absl::Status status = CheckTogether(options); !status.ok()) {
+    return End(status, kUsage);
+  }
+  std::sort(options.efs.begin(), options.efs.end());
+  options.efs.erase(std::unique(options.efs.begin(), options.efs.end()),
+                    options.efs.end());
+  const absl::StatusOr<CorePin> pin = options.parameters.threads > 1
+                                          ? CorePin::None()
+                                          : CorePin::Of(options.core);
+  if (!pin.ok()) return End(pin.status(), kUsage);
+  return End(RunIndexCommand(options, *pin), kFailed);
 }
 
 int Main(int argc, char** argv) {
-  RecallOptions options;
-  options.commit = ENGRAM_COMMIT;
-  options.parameters.threads = Processors();
+  RecallOptions recall_options;
+  recall_options.commit = ENGRAM_COMMIT;
+  recall_options.parameters.threads = Processors();
+  IndexOptions index_options;
+  index_options.commit = ENGRAM_COMMIT;
+  std::string engine;
+  std::string folder;
   CLI::App app("Measures Engram.", "engram-bench");
   app.set_version_flag("--version",
                        "engram-bench " ENGRAM_VERSION " (" ENGRAM_COMMIT ")");
   app.require_subcommand(1);
-  AddRecall(app, options);
-  CLI11_PARSE(app, argc, argv);
-  const absl::Status status = MeasureRecall(options);
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "engram-bench: %s\n",
-               std::string(status.message()).c_str());
-  return 1;
+  const CLI::App* const recall = AddRecall(app, recall_options);
+  const CLI::App* const index = AddIndex(app, index_options);
+  AddMemoryChild(app, index_options, engine, folder);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // help, version
+    return End(UsageError(app, error), kUsage);
+  }
+  if (recall->parsed()) return End(MeasureRecall(recall_options), kFailed);
+  if (index->parsed()) return RunIndex(std::move(index_options));
+  return End(RunMemoryChild(index_options, engine, folder), kFailed);
 }
 
 }  // namespace

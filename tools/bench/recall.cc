@@ -1,81 +1,32 @@
 #include "tools/bench/recall.h"
 
-#include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <chrono>
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "storage/base/errno_status.h"
 #include "storage/base/status_macros.h"
 #include "tools/bench/engram_subject.h"
+#include "tools/bench/peers.h"
 #include "tools/bench/report.h"
+#include "tools/bench/row_order.h"
+#include "tools/bench/scratch_folder.h"
+#include "tools/bench/searches.h"
+#include "tools/bench/stopwatch.h"
 
 namespace engram::bench {
 namespace {
 
-using std::chrono::steady_clock;
-
 // The queries are repeated until they have taken this long.
 constexpr double kSearchSecondsMin = 1;
-
-double SecondsSince(steady_clock::time_point begin) {
-  return std::chrono::duration<double>(steady_clock::now() - begin).count();
-}
-
-// What each query finds, by query.
-using Answers = std::vector<std::vector<Found>>;
-
-absl::StatusOr<Answers> SearchAll(Subject& subject, const Matrix& queries,
-                                  uint32_t ef) {
-  Answers answers(queries.count());
-  for (size_t i = 0; i < queries.count(); ++i) {
-    ENGRAM_RETURN_IF_ERROR(subject.Search(queries.row(i), ef, &answers[i]));
-  }
-  return answers;
-}
-
-double Recall(const Dataset& dataset, const Answers& answers) {
-  size_t right = 0;
-  for (size_t i = 0; i < answers.size(); ++i) {
-    const std::vector<uint32_t>& nearest = dataset.neighbors[i];
-    for (const Found& found : answers[i]) {
-      right += std::count(nearest.begin(), nearest.end(), found.row);
-    }
-  }
-  return static_cast<double>(right) /
-         static_cast<double>(answers.size() * kNeighbors);
-}
-
-absl::StatusOr<double> QueriesPerSecond(Subject& subject, const Matrix& queries,
-                                        uint32_t ef) {
-  const steady_clock::time_point begin = steady_clock::now();
-  std::vector<Found> found;
-  size_t count = 0;
-  double seconds = 0;
-  while (seconds < kSearchSecondsMin) {
-    for (size_t i = 0; i < queries.count(); ++i) {
-      ENGRAM_RETURN_IF_ERROR(subject.Search(queries.row(i), ef, &found));
-    }
-    count += queries.count();
-    seconds = SecondsSince(begin);
-  }
-  return static_cast<double>(count) / seconds;
-}
 
 absl::Status MeasureBuild(Subject& subject, const Dataset& dataset,
                           const Report& report) {
   BuildResult result;
   result.rows = dataset.base.count();
-  const steady_clock::time_point begin = steady_clock::now();
-  ENGRAM_RETURN_IF_ERROR(subject.Build(dataset.base));
-  result.seconds = SecondsSince(begin);
+  const Stopwatch watch;
+  ENGRAM_RETURN_IF_ERROR(
+      subject.Insert(dataset.base, RowsInFileOrder(dataset.base)));
+  result.seconds = watch.Read().wall_s;
   report.Build(subject, result);
   return subject.Settle();
 }
@@ -90,9 +41,11 @@ absl::StatusOr<std::vector<Answers>> MeasureSearches(
     result.ef = ef;
     ENGRAM_ASSIGN_OR_RETURN(Answers answers,
                             SearchAll(subject, dataset.queries, ef));
-    result.recall = Recall(dataset, answers);
-    ENGRAM_ASSIGN_OR_RETURN(result.queries_per_second,
-                            QueriesPerSecond(subject, dataset.queries, ef));
+    result.recall = Recall(answers, dataset.neighbors);
+    ENGRAM_ASSIGN_OR_RETURN(
+        const SearchRate rate,
+        MeasureRate(subject, dataset.queries, ef, kSearchSecondsMin));
+    result.queries_per_second = rate.per_s;
     report.Search(subject, result);
     all.push_back(std::move(answers));
   }
@@ -104,9 +57,9 @@ absl::Status CheckReopened(EngramSubject& subject, const Dataset& dataset,
                            const std::vector<Answers>& before,
                            const Report& report) {
   ReopenResult result;
-  const steady_clock::time_point begin = steady_clock::now();
+  const Stopwatch watch;
   ENGRAM_RETURN_IF_ERROR(subject.Reopen());
-  result.seconds = SecondsSince(begin);
+  result.seconds = watch.Read().wall_s;
   for (size_t i = 0; i < efs.size(); ++i) {
     ENGRAM_ASSIGN_OR_RETURN(const Answers after,
                             SearchAll(subject, dataset.queries, efs[i]));
@@ -129,12 +82,14 @@ absl::Status Measure(const RecallOptions& options, const std::string& db_path) {
   const Report report(options.json);
   report.Run(options.commit, dataset, options.parameters);
 
+  const IndexShape shape = {dataset.base.dimension(), dataset.metric,
+                            dataset.base.count()};
   ENGRAM_ASSIGN_OR_RETURN(
       const std::unique_ptr<EngramSubject> engram,
-      EngramSubject::Create(db_path, dataset, options.parameters));
+      EngramSubject::Create(db_path, Folder::kKept, shape, options.parameters));
   ENGRAM_RETURN_IF_ERROR(MeasureBuild(*engram, dataset, report));
   absl::StatusOr<std::unique_ptr<Subject>> baseline =
-      MakeBaseline(dataset, options.parameters);
+      MakeHnswlib(shape, options.parameters);
   if (absl::IsUnimplemented(baseline.status())) {
     report.Note(std::string(baseline.status().message()));
   } else {
@@ -159,15 +114,9 @@ absl::Status Measure(const RecallOptions& options, const std::string& db_path) {
 
 absl::Status MeasureRecall(const RecallOptions& options) {
   if (!options.db.empty()) return Measure(options, options.db);
-  std::error_code error;
-  std::string folder =
-      std::filesystem::temp_directory_path(error) / "engram-bench-XXXXXX";
-  if (error || ::mkdtemp(folder.data()) == nullptr) {
-    return ErrnoStatus(error ? error.value() : errno, "create", folder);
-  }
-  const absl::Status status = Measure(options, folder + "/db");
-  std::filesystem::remove_all(folder, error);
-  return status;
+  ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<ScratchFolder> folder,
+                          ScratchFolder::Create());
+  return Measure(options, folder->Next());
 }
 
 }  // namespace engram::bench

@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "nlohmann/json.hpp"
 #include "tools/bench/machine.h"
+#include "tools/bench/names.h"
 
 namespace engram::bench {
 namespace {
@@ -18,10 +19,6 @@ void Write(const std::string& text) {
 }
 
 void WriteJson(const Json& object) { Write(object.dump() + "\n"); }
-
-std::string MetricName(Metric metric) {
-  return metric == Metric::kCosine ? "cosine" : "l2";
-}
 
 double Rate(const BuildResult& result) {
   return static_cast<double>(result.rows) / result.seconds;

@@ -1,0 +1,22 @@
+// What can be asked of engram-bench.
+
+#ifndef ENGRAM_TOOLS_BENCH_COMMAND_LINE_H_
+#define ENGRAM_TOOLS_BENCH_COMMAND_LINE_H_
+
+#include "CLI/CLI.hpp"
+#include "tools/bench/index_options.h"
+#include "tools/bench/recall.h"
+
+namespace engram::bench {
+
+// Each adds a subcommand, which fills `options`; they live as long as `app`.
+CLI::App* AddRecall(CLI::App& app, RecallOptions& options);
+CLI::App* AddIndex(CLI::App& app, IndexOptions& options);
+
+// For memory_measure.h. Takes what of AddIndex() decides about memory.
+CLI::App* AddMemoryChild(CLI::App& app, IndexOptions& options,
+                         std::string& engine, std::string& folder);
+
+}  // namespace engram::bench
+
+#endif  // ENGRAM_TOOLS_BENCH_COMMAND_LINE_H_
