@@ -70,11 +70,19 @@ absl::Status CheckCentre(const Head& head, uint32_t format_version) {
         absl::StrCat("head: centre has ", head.centre.size(),
                      " components, dimension is ", head.space.dimension));
   }
+  double squared_norm = 0;
   for (const float component : head.centre) {
     if (!std::isfinite(component)) {
       return absl::DataLossError(
           "head: a component of the centre is no number");
     }
+    squared_norm += static_cast<double>(component) * component;
+  }
+  // A mean is no longer than the longest of its vectors.
+  if (squared_norm > kSquaredNormMax) {
+    return absl::DataLossError(
+        absl::StrCat("head: squared norm of the centre is ", squared_norm,
+                     ", the limit is ", kSquaredNormMax));
   }
   return absl::OkStatus();
 }

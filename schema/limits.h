@@ -13,6 +13,7 @@ inline constexpr size_t kIdBytesMax = 512;
 inline constexpr size_t kPayloadBytesMax = size_t{1} << 20;
 inline constexpr size_t kSpaceNameBytesMax = 128;
 inline constexpr uint32_t kDimensionMax = 65535;
+inline constexpr double kSquaredNormMax = 1e30;  // of a vector
 inline constexpr uint32_t kMMin = 2;
 inline constexpr uint32_t kMMax = 128;
 inline constexpr uint32_t kEfConstructionMax = 4096;

@@ -81,7 +81,7 @@ inline constexpr uint32_t kNoTwin = UINT32_MAX;
 // What a checkpoint says of one row. layers[l] holds its neighbors on layer l.
 // Without layers are: every row of a space without a graph; a twin, which has
 // the codes of another live node, its head, and is found through it; and a
-// removed row, unless version 1 wrote it, where it remained a node.
+// removed row, unless its version was still a node when the row was written.
 struct NodeLinks {
   uint32_t slot = 0;
   bool removed = false;

@@ -40,6 +40,9 @@ wal::QueueChoice ToQueueChoice(WalBackend backend) {
   return wal::QueueChoice::kAuto;
 }
 
+// Of one space, planned and not linked yet.
+constexpr size_t kBatchesMax = 32;
+
 size_t WorkerCount(int workers) {
   if (workers > 0) return static_cast<size_t>(workers);
   return std::max(1u, std::thread::hardware_concurrency());
@@ -154,7 +157,10 @@ DbImpl::SpacePtr DbImpl::AddSpace(const schema::SpaceDescription& description,
   limits.flat_records_max = options_.flat_records_max;
   // One being planned by each worker, and two that wait for the one before
   // them.
-  limits.batches_max = pool_->workers() + 2;
+  // Each batch in flight holds one of the 256 places of the epochs, which
+  // searches need too; and behind so many planners it is the linker that
+  // counts.
+  limits.batches_max = std::min<size_t>(pool_->workers() + 2, kBatchesMax);
   auto state = std::make_shared<space::SpaceState>(description, created_lsn,
                                                    limits, registry_.epochs());
   state->set_observer({[this](size_t records) {

@@ -17,6 +17,7 @@ namespace engram::internal {
 static_assert(kIdBytesMax == schema::kIdBytesMax);
 static_assert(kPayloadBytesMax == schema::kPayloadBytesMax);
 static_assert(kDimensionMax == schema::kDimensionMax);
+static_assert(kSquaredNormMax == schema::kSquaredNormMax);
 static_assert(kSpaceNameBytesMax == schema::kSpaceNameBytesMax);
 static_assert(kWriteBatchBytesMax == schema::kWriteBatchBytesMax);
 static_assert(static_cast<int>(Metric::kL2) ==

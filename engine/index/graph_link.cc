@@ -102,8 +102,8 @@ void Graph::LinkOneLayer(const InsertPlan& plan, uint32_t layer) {
 }
 
 // Neighbors that were filled in link back to a new node while they have fewer
-// links than this. It spares choosing most lists anew, which took longer than
-// the plan: 51 us an insert on raw GloVe, 8 with it.
+// links than this. It spares choosing most lists anew: on raw GloVe linking
+// took 19 us an insert without it, and 6 with it.
 uint32_t Graph::DegreeWithRoom(uint32_t layer) const {
   return nodes_.LinkCapacity(layer) / 4 * 3;
 }

@@ -162,13 +162,17 @@ bool Graph::ReparentChildren(uint32_t removed, uint32_t grandparent,
   std::vector<uint32_t>& hosts = scratch.more_ids;
   for (const uint32_t child : children) {
     nodes_.links(child, 0).CopyTo(&hosts);
-    hosts.push_back(grandparent);
     const bool adopted =
         std::any_of(hosts.begin(), hosts.end(), [&](uint32_t host) {
           return host != removed && IsOutsideSubtree(host, child) &&
                  AdoptChild(host, child, scratch);
         });
-    if (!adopted) return false;
+    if (adopted) continue;
+    // In a deep tree nobody is surely outside; the grandparent is.
+    if (grandparent == kNoSlot || nodes_.parent(grandparent) == kNoSlot ||
+        !AdoptChild(grandparent, child, scratch)) {
+      return false;
+    }
   }
   return true;
 }

@@ -191,7 +191,6 @@ void NodeStore::InheritNode(uint32_t slot, uint32_t heir) {
   for (uint32_t twin = header(heir)->next_twin; twin != kNoSlot;
        twin = header(twin)->next_twin) {
     header(twin)->parent = heir;
-    if (*previous_in_chain(twin) == slot) *previous_in_chain(twin) = heir;
   }
 }
 

@@ -48,6 +48,11 @@ void PlanningRing::AnnounceFilled(uint64_t ticket,
   changed_.NotifyAll();
 }
 
+void PlanningRing::ForgetSlots(uint64_t ticket) {
+  MutexLock lock(mutex_);
+  FlightOf(ticket).slots.clear();
+}
+
 void PlanningRing::AwaitFilled(uint64_t ticket) {
   MutexLock lock(mutex_);
   // From the last one down: turns pass while this waits.

@@ -39,6 +39,10 @@ class PlanningRing {
   // The slots of this ticket hold their vectors.
   void AnnounceFilled(uint64_t ticket, absl::Span<const uint32_t> slots);
 
+  // Nobody shall collect the slots of this ticket any more: they are linked, or
+  // never will be.
+  void ForgetSlots(uint64_t ticket);
+
   // Waits until this holds for all lower tickets: they are being filled by
   // workers that are running.
   void AwaitFilled(uint64_t ticket);

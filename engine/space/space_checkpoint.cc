@@ -44,14 +44,15 @@ bool SpaceState::HasUnsaved() const {
 // Gives a row to each version that has none and needs one: what is live, and
 // nodes that others still link to. Returns the slots of all rows, old and new.
 std::vector<uint32_t> SpaceState::AssignRows(SpaceSnapshot* snapshot) {
-  ENGRAM_CHECK(saving_rows_.empty());
+  ENGRAM_CHECK(saving_rows_.empty() && saving_rowless_.empty());
   const index::Graph* const graph = index_.graph();
   std::vector<Lsn> lsns;
   for (const auto& [lsn, unsaved] : saving_) {
     const uint32_t slot = unsaved.slot;
     const bool is_linked_to = graph != nullptr && graph->is_node(slot) &&
                               graph->head_of(slot) == index::kNoSlot;
-    if (is_linked_to || index_[slot].LiveAt(snapshot->lsn)) lsns.push_back(lsn);
+    const bool needs_row = is_linked_to || index_[slot].LiveAt(snapshot->lsn);
+    (needs_row ? lsns : saving_rowless_).push_back(lsn);
   }
   std::sort(lsns.begin(), lsns.end());
   std::vector<uint32_t> slots = row_slots_;
@@ -113,7 +114,8 @@ void SpaceState::CopyNodes(absl::Span<const uint32_t> slots,
     const uint32_t chain = graph->head_of(slot);
     const bool is_twin = chain != index::kNoSlot;
     const uint32_t head = is_twin ? chain : slot;
-    // Nothing links to a twin, so a removed one leaves no trace.
+    // Nothing links to a twin, so a removed one leaves no trace, as long as it
+    // is one.
     if (is_twin && node.removed) continue;
     if (row_of(head) != row) {
       if (is_twin) node.twin_of = row_of(head);
@@ -195,6 +197,16 @@ void SpaceState::CommitCheckpoint(const schema::Head& head) {
       if (stands) info.row = row;
     }
     ENGRAM_CHECK(row_slots_.size() == head.slot_count);
+    // A removed copy that has no row may yet become a node, in the place of its
+    // head, and then needs one: its record stays until it leaves the index.
+    for (const Lsn lsn : std::exchange(saving_rowless_, {})) {
+      const auto it = saving_.find(lsn);
+      if (index_[it->second.slot].lsn.load(std::memory_order_relaxed) != lsn) {
+        continue;
+      }
+      unsaved_bytes_ += it->second.admitted_bytes;
+      unsaved_.emplace(lsn, std::move(it->second));
+    }
     saved = std::move(saving_);
     saving_.clear();
     saving_removed_ids_.clear();
@@ -212,6 +224,7 @@ void SpaceState::AbortCheckpoint() {
   MutexLock turn_lock(turn_mutex_);
   MutexLock lock(mutex_);
   saving_rows_.clear();
+  saving_rowless_.clear();
   for (auto& [lsn, unsaved] : saving_) {
     // What left the index meanwhile needs no saving any more.
     if (index_[unsaved.slot].lsn.load(std::memory_order_relaxed) != lsn) {

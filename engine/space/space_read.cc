@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "engine/space/part_reader.h"
 #include "engine/space/space_state.h"
 #include "schema/key_layout.h"
@@ -15,6 +17,10 @@ namespace {
 
 // Attempts of Get() to find a record where it was a moment ago.
 constexpr int kGetAttemptsMax = 100;
+
+// Between attempts that wait for a checkpoint; together as long as ten batches
+// of a worker, behind which the checkpoint's last step may have to wait.
+constexpr absl::Duration kGetPause = absl::Milliseconds(1);
 
 absl::Status InRecord(absl::string_view space, absl::string_view family,
                       absl::string_view id, const absl::Status& status) {
@@ -36,6 +42,9 @@ struct SpaceState::Located {
   uint32_t slot = 0;
   uint32_t row = kNoRow;
   schema::PartReference part;
+  // A checkpoint is under way, whose head may already have replaced the parts
+  // that `part` is of.
+  bool checkpoint_under_way = false;
 };
 
 absl::StatusOr<SpaceState::Located> SpaceState::Locate(
@@ -70,6 +79,7 @@ absl::StatusOr<SpaceState::Located> SpaceState::Locate(
       FindPart(head_.vector_parts, info.row);
   ENGRAM_CHECK(part != nullptr);
   located.part = *part;
+  located.checkpoint_under_way = !saving_.empty();
   return located;
 }
 
@@ -138,6 +148,11 @@ absl::StatusOr<StoredObservation> SpaceState::Get(
     last = ReadRow(located, *store, &stored);
     if (last.ok()) return stored;
     if (!absl::IsDataLoss(last)) return last;
+    if (located.checkpoint_under_way) {
+      // It may be between making its head visible and telling us.
+      absl::SleepFor(kGetPause);
+      continue;
+    }
     // Not merged away, then.
     if (std::exchange(part_generation, located.part.generation) ==
         located.part.generation) {

@@ -17,8 +17,8 @@ void SpaceState::WorkOffRemovals(size_t slots_min, int64_t micros_max) {
   const int64_t deadline = Clock::System().MonotonicMicros() + micros_max;
   std::vector<SlotVersion> versions;
   uint32_t slot = 0;
-  // Always at least as many as were replaced meanwhile: the queue does not grow
-  // while searches come and go.
+  // However long it takes, at least as many as the caller asks for: the queue
+  // must not grow while searches come and go.
   while ((versions.size() < slots_min ||
           Clock::System().MonotonicMicros() < deadline) &&
          replaced_.Pop(epochs_, &slot)) {

@@ -278,6 +278,9 @@ void SpaceState::RetireRecord(const IndexRecord& record,
 }
 
 void SpaceState::RetireBatch(IndexBatch* batch) {
+  // Before the ticket below: whoever has collected these slots by then has a
+  // guard that is older, and nobody collects them later.
+  ring_.ForgetSlots(batch->ticket);
   std::vector<uint32_t> replaced;
   {
     MutexLock lock(mutex_);
@@ -295,10 +298,12 @@ void SpaceState::RetireBatch(IndexBatch* batch) {
   const uint64_t ticket = epochs_->Retire();
   replaced_.Push(replaced, ticket);
   unlinked_.Push(batch->abandoned, ticket);
-  // All plans are carried out, so nothing holds this batch's slots any more,
-  // and the removals below need not wait for it.
+  // All plans of this batch are carried out, so the removals below need not
+  // wait for its own guard.
   batch->guard.Leave();
-  WorkOffRemovals(replaced.size(), kRemovalMicrosMax);
+  // Twice as many as have come: a queue that a long search left behind gets
+  // shorter although writes go on.
+  WorkOffRemovals(2 * replaced.size(), kRemovalMicrosMax);
 }
 
 void SpaceState::FinishBatch(IndexBatch* batch) {

@@ -315,6 +315,8 @@ class SpaceState final : public ingest::BacklogOwner {
   std::vector<uint32_t> row_slots_ ABSL_GUARDED_BY(turn_mutex_);
   // The rows beyond, of the checkpoint under way.
   std::vector<SlotVersion> saving_rows_ ABSL_GUARDED_BY(turn_mutex_);
+  // What it saves no row of: removed, and not linked to.
+  std::vector<Lsn> saving_rowless_ ABSL_GUARDED_BY(turn_mutex_);
 
   // Held for moments only.
   mutable Mutex mutex_;

@@ -68,7 +68,7 @@ TEST_P(FormatTest, ADatabaseOfThisVersionOpensWithAllThatItHeld) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, FormatTest,
-                         ::testing::Values("v1", kMadeNow),
+                         ::testing::Values("v1", "v2", kMadeNow),
                          [](const auto& test) {
                            return std::string(test.param);
                          });
@@ -149,7 +149,7 @@ TEST_P(SecondFormatTest, CodesTwinsAndReusedSlotsOpenWithAllThatTheyHeld) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, SecondFormatTest,
-                         ::testing::Values(kMadeNow), [](const auto& test) {
+                         ::testing::Values("v2", kMadeNow), [](const auto& test) {
                            return std::string(test.param);
                          });
 
