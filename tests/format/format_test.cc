@@ -149,7 +149,8 @@ TEST_P(SecondFormatTest, CodesTwinsAndReusedSlotsOpenWithAllThatTheyHeld) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, SecondFormatTest,
-                         ::testing::Values("v2", kMadeNow), [](const auto& test) {
+                         ::testing::Values("v2", kMadeNow),
+                         [](const auto& test) {
                            return std::string(test.param);
                          });
 

@@ -28,7 +28,7 @@ Head Sample() {
   head.vector_parts = {{2, 0, 0, 256, 11}, {6, 1, 256, 44, 12}};
   head.link_parts = {{6, 0, 0, 300, 13}};
   head.centre.assign(128, 0.25f);
-  head.centre[127] = -1e30f;
+  head.centre[127] = -1e14f;
   return head;
 }
 
@@ -112,6 +112,7 @@ TEST(HeadCodecTest, RefusesLyingCountsUnderARightChecksum) {
            [](Head* h) { h->has_graph = false; },  // but a centre
            [](Head* h) { h->centre.pop_back(); },
            [](Head* h) { h->centre.push_back(0); },
+           [](Head* h) { h->centre[3] = 1.1e15f; },
            [](Head* h) {
              h->centre[64] = std::numeric_limits<float>::quiet_NaN();
            },
