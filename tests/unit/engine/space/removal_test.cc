@@ -101,6 +101,30 @@ TEST_P(RemovalTest, AReaderPinsSlotsButDelaysNoWrite) {
   ExpectMatchesModel();
 }
 
+// The copy has left no trace in the checkpoint before; but then it becomes a
+// node, and others link to it.
+TEST_P(RemovalTest, ARemovedCopyThatTakesItsHeadsPlaceIsSavedLikeAnyNode) {
+  ObserveAll(200, 1);
+  const std::vector<float> vector = TestVector(kTestDimension, 5000);
+  ObserveVector("head", vector);
+  ObserveVector("copy", vector);
+  ServeAll();
+  index::EpochDomain::Guard sees_both = epochs_.Enter();
+  Remove("head");
+  ServeAll();
+  index::EpochDomain::Guard sees_copy = epochs_.Enter();
+  Remove("copy");
+  ServeAll();
+  Checkpoint();
+  sees_both.Leave();
+  Observe("another", 6000);
+  ServeAll();
+  Checkpoint();
+  ASSERT_TRUE(Reload(GetParam()).ok());
+  ExpectMatchesModel();
+  sees_copy.Leave();
+}
+
 // The second half of a slot's way out: unlinked, but maybe still stood on.
 TEST_P(RemovalTest, AReaderThatCameLaterPinsUnlinkedSlots) {
   ObserveAll(200, 1);
