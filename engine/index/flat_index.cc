@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 
+#include "engine/index/result_heap.h"
 #include "storage/base/check.h"
 
 namespace engram::index {
@@ -11,33 +12,6 @@ namespace {
 
 // Rows that are compared by one call of the kernel.
 constexpr size_t kScanBatch = 64;
-
-// The k least keys of those it was shown.
-class NearestKeys {
- public:
-  explicit NearestKeys(size_t k) : k_(k) {}
-
-  void Add(NeighborKey key) {
-    if (heap_.size() == k_) {
-      if (key >= heap_.front()) return;
-      std::pop_heap(heap_.begin(), heap_.end());
-      heap_.back() = key;
-    } else {
-      heap_.push_back(key);
-    }
-    std::push_heap(heap_.begin(), heap_.end());
-  }
-
-  void MoveTo(std::vector<Neighbor>* out) {
-    std::sort_heap(heap_.begin(), heap_.end());
-    out->clear();
-    for (const NeighborKey key : heap_) out->push_back(NeighborOf(key));
-  }
-
- private:
-  const size_t k_;
-  std::vector<NeighborKey> heap_;  // a max-heap
-};
 
 }  // namespace
 
@@ -80,7 +54,8 @@ uint64_t FlatIndex::ScanExact(absl::Span<const float> query, size_t k,
   out->clear();
   if (k == 0) return 0;
   const PreparedQuery prepared = distance_.Prepare(query);
-  NearestKeys nearest(k);
+  std::vector<NeighborKey> keys;
+  ResultHeap nearest(&keys, k);
   uint32_t slots[kScanBatch];
   const float* rows[kScanBatch];
   float inverse_norms[kScanBatch];
@@ -90,7 +65,8 @@ uint64_t FlatIndex::ScanExact(absl::Span<const float> query, size_t k,
   const auto compare = [&] {
     distance_.DistancesToRows(prepared, rows, inverse_norms, count, distances);
     for (size_t i = 0; i < count; ++i) {
-      nearest.Add(KeyOf(distances[i], slots[i]));
+      const NeighborKey key = KeyOf(distances[i], slots[i]);
+      if (key < nearest.bound()) nearest.Push(key);
     }
     compared += count;
     count = 0;
@@ -104,7 +80,8 @@ uint64_t FlatIndex::ScanExact(absl::Span<const float> query, size_t k,
     if (++count == kScanBatch) compare();
   }
   compare();
-  nearest.MoveTo(out);
+  nearest.SortAscending();
+  for (const NeighborKey key : keys) out->push_back(NeighborOf(key));
   return compared;
 }
 

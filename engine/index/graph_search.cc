@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/index/graph.h"
+#include "engine/index/result_heap.h"
 #include "engine/index/search_layer.h"
 #include "storage/base/check.h"
 

@@ -12,6 +12,7 @@
 
 #include "engine/index/neighbor.h"
 #include "engine/index/node_store.h"
+#include "engine/index/result_heap.h"
 #include "engine/index/scratch.h"
 #include "engine/index/slot_distance.h"
 
@@ -63,38 +64,6 @@ inline void SearchLayer(const NodeStore& nodes, const SlotDistance& distance,
     }
   }
 }
-
-// The best `limit` keys so far, as a max-heap in borrowed memory.
-class ResultHeap {
- public:
-  ResultHeap(std::vector<NeighborKey>* keys, size_t limit)
-      : keys_(*keys), limit_(limit) {
-    keys_.clear();
-  }
-
-  // What a key has to stay below to be of use: the worst result once `limit`
-  // results are held.
-  NeighborKey bound() const { return bound_; }
-
-  // `key` must be below bound().
-  void Push(NeighborKey key) {
-    if (keys_.size() == limit_) {
-      std::pop_heap(keys_.begin(), keys_.end());
-      keys_.back() = key;
-    } else {
-      keys_.push_back(key);
-    }
-    std::push_heap(keys_.begin(), keys_.end());
-    if (keys_.size() == limit_) bound_ = keys_.front();
-  }
-
-  void SortAscending() { std::sort_heap(keys_.begin(), keys_.end()); }
-
- private:
-  std::vector<NeighborKey>& keys_;
-  const size_t limit_;
-  NeighborKey bound_ = kKeyMax;
-};
 
 // As SearchLayer() on layer 0, but leaves only nodes that `accept` accepts, in
 // scratch.results, ascending. Those it refuses are walked through like any

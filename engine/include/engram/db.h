@@ -96,8 +96,8 @@ class Db {
   absl::Status Checkpoint();
 
   // Checkpoints, then rewrites the tables on disk so that the payloads of what
-  // was replaced or removed no longer take space there. Their vectors stay for
-  // now: they are nodes of the graph.
+  // was replaced or removed no longer take space there. Their vectors stay on
+  // disk for now: saved parts are not rewritten.
   absl::Status Compact();
 
   absl::StatusOr<DbStats> GetStats() const;
