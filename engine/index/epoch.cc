@@ -1,6 +1,8 @@
 #include "engine/index/epoch.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <functional>
 #include <thread>
 
 namespace engram::index {
@@ -9,12 +11,10 @@ namespace {
 // Where a thread starts to look for a free place: each somewhere else, and each
 // again where it was, whose memory is still in its cache.
 size_t FirstPlace() {
-  static std::atomic<size_t> next{0};
-  // Relaxed: any two different numbers will do. The step spreads threads that
-  // search other places when their first one is taken.
-  thread_local const size_t first =
-      next.fetch_add(17, std::memory_order_relaxed);
-  return first % EpochDomain::kPlaces;
+  // Ids of threads are addresses, alike in their low bits; the product's high
+  // bits are mixed.
+  const uint64_t id = std::hash<std::thread::id>()(std::this_thread::get_id());
+  return (id * 0x9E3779B97F4A7C15u >> 32) % EpochDomain::kPlaces;
 }
 
 }  // namespace
