@@ -99,18 +99,17 @@ absl::Status PutLinks(SpaceSnapshot* snapshot, uint64_t space_id,
     ENGRAM_RETURN_IF_ERROR(
         ingest->Delete(schema::LinkPartKey(part.generation, part.index)));
   }
-  const auto nodes = absl::MakeSpan(snapshot->nodes);
-  uint32_t index = 0;
-  for (size_t first = 0; first < nodes.size();
-       first += schema::kLinkPartNodes, ++index) {
-    const auto part = nodes.subspan(first, schema::kLinkPartNodes);
-    const std::string value =
-        schema::EncodeLinkPart(space_id, head->generation, part);
+  std::vector<schema::NodeLinks> nodes =
+      snapshot->links.Take(schema::kLinkPartNodes);
+  for (uint32_t index = 0; !nodes.empty(); ++index) {
+    const std::string value = schema::EncodeLinkPart(space_id, head->generation,
+                                                     absl::MakeSpan(nodes));
     ENGRAM_RETURN_IF_ERROR(
         ingest->Put(schema::LinkPartKey(head->generation, index), value));
-    head->link_parts.push_back(
-        {head->generation, index, static_cast<uint32_t>(first),
-         static_cast<uint32_t>(part.size()), schema::EnvelopeCrc(value)});
+    head->link_parts.push_back({head->generation, index, nodes.front().slot,
+                                static_cast<uint32_t>(nodes.size()),
+                                schema::EnvelopeCrc(value)});
+    nodes = snapshot->links.Take(schema::kLinkPartNodes);
   }
   return absl::OkStatus();
 }

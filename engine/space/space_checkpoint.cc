@@ -92,7 +92,22 @@ std::vector<uint32_t> SpaceState::RowsOfSlots(absl::Span<const uint32_t> slots,
   return rows;
 }
 
-// Sets snapshot->nodes, a row each, where slots[row] is where it stands.
+// Sets `out` to the links of the chain of twins that `slot` is the head of.
+void SpaceState::CopyLayers(uint32_t slot, absl::Span<const uint32_t> rows,
+                            std::vector<std::vector<uint32_t>>* out) const {
+  const index::Graph& graph = *index_.graph();
+  out->resize(graph.top_layer(slot) + 1);
+  for (uint32_t layer = 0; layer < out->size(); ++layer) {
+    std::vector<uint32_t>& neighbors = (*out)[layer];
+    graph.CopyLinks(slot, layer, &neighbors);
+    for (uint32_t& neighbor : neighbors) {
+      neighbor = rows[neighbor];
+      ENGRAM_CHECK(neighbor != kNoRow);
+    }
+  }
+}
+
+// Sets snapshot->links, where slots[row] is where a row stands.
 void SpaceState::CopyNodes(absl::Span<const uint32_t> slots,
                            SpaceSnapshot* snapshot) {
   const index::Graph* const graph = index_.graph();
@@ -101,32 +116,30 @@ void SpaceState::CopyNodes(absl::Span<const uint32_t> slots,
     ENGRAM_CHECK(rows[slot] != kNoRow);
     return rows[slot];
   };
-  snapshot->nodes.resize(slots.size());
-  for (uint32_t row = 0; row < slots.size(); ++row) {
-    schema::NodeLinks& node = snapshot->nodes[row];
-    node.slot = row;
-    const uint32_t slot = slots[row];
-    node.removed =
-        slot == index::kNoSlot || !index_[slot].LiveAt(snapshot->lsn);
-    if (!node.removed) ++snapshot->live_count;
-    if (slot == index::kNoSlot || graph == nullptr) continue;
-    ENGRAM_CHECK(graph->is_node(slot));
+  // Sets `node` to what is saved of the row that stands in `slot`.
+  const auto copy = [&](uint32_t slot, schema::NodeLinks* node) {
     const uint32_t chain = graph->head_of(slot);
     const bool is_twin = chain != index::kNoSlot;
     const uint32_t head = is_twin ? chain : slot;
     // Nothing links to a twin, so a removed one leaves no trace, as long as it
     // is one.
-    if (is_twin && node.removed) continue;
-    if (row_of(head) != row) {
-      if (is_twin) node.twin_of = row_of(head);
-      continue;
+    if (is_twin && node->removed) return;
+    if (row_of(head) == node->slot)
+      return CopyLayers(head, rows, &node->layers);
+    if (is_twin) node->twin_of = row_of(head);
+  };
+  for (uint32_t row = 0; row < slots.size(); ++row) {
+    const uint32_t slot = slots[row];
+    schema::NodeLinks node;
+    node.slot = row;
+    node.removed =
+        slot == index::kNoSlot || !index_[slot].LiveAt(snapshot->lsn);
+    if (!node.removed) ++snapshot->live_count;
+    if (slot != index::kNoSlot && graph != nullptr) {
+      ENGRAM_CHECK(graph->is_node(slot));
+      copy(slot, &node);
     }
-    node.layers.resize(graph->top_layer(head) + 1);
-    for (uint32_t layer = 0; layer < node.layers.size(); ++layer) {
-      std::vector<uint32_t>& neighbors = node.layers[layer];
-      graph->CopyLinks(head, layer, &neighbors);
-      for (uint32_t& neighbor : neighbors) neighbor = row_of(neighbor);
-    }
+    snapshot->links.Add(node);
   }
   const index::EntryPoint entry =
       graph != nullptr ? graph->entry_point() : index::EntryPoint();

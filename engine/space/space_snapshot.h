@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/space/link_snapshot.h"
 #include "schema/part_codec.h"
 #include "schema/wal_codec.h"
 #include "storage/wal/group.h"
@@ -34,7 +35,7 @@ struct SpaceSnapshot {
   uint32_t entry_row = 0;
   uint32_t entry_layer = 0;
   std::vector<float> centre;
-  std::vector<schema::NodeLinks> nodes;  // of all rows
+  LinkSnapshot links;
   std::vector<NewRow> rows;
   std::vector<std::string> removed_ids;  // sorted
 };

@@ -9,10 +9,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -32,6 +34,7 @@
 #include "engram/stats.h"
 #include "schema/part_codec.h"
 #include "schema/space_codec.h"
+#include "storage/base/mapped_allocator.h"
 #include "storage/base/mutex.h"
 #include "storage/kv/store.h"
 
@@ -191,7 +194,9 @@ class SpaceState final : public ingest::BacklogOwner {
     uint32_t slot = 0;
     uint32_t admitted_bytes = 0;
   };
-  using UnsavedMap = absl::flat_hash_map<Lsn, Unsaved>;
+  using UnsavedMap =
+      absl::flat_hash_map<Lsn, Unsaved, absl::Hash<Lsn>, std::equal_to<Lsn>,
+                          MappedAllocator<std::pair<const Lsn, Unsaved>>>;
 
   // Where a version is on disk, or was to be.
   struct SlotVersion {
@@ -253,6 +258,9 @@ class SpaceState final : public ingest::BacklogOwner {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_, mutex_);
   std::vector<uint32_t> RowsOfSlots(absl::Span<const uint32_t> slots,
                                     Lsn snapshot_lsn) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
+  void CopyLayers(uint32_t slot, absl::Span<const uint32_t> rows,
+                  std::vector<std::vector<uint32_t>>* out) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
   void CopyNodes(absl::Span<const uint32_t> slots, SpaceSnapshot* snapshot)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);

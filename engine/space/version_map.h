@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "engine/space/slot_table.h"
 #include "engine/space/tail.h"
+#include "storage/base/mapped_allocator.h"
 
 namespace engram::space {
 
@@ -126,7 +127,7 @@ class VersionMap {
   };
 
   const SlotTable& slots_;
-  absl::flat_hash_set<Entry, Hash, Equal> entries_;
+  absl::flat_hash_set<Entry, Hash, Equal, MappedAllocator<Entry>> entries_;
 };
 
 }  // namespace engram::space

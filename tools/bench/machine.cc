@@ -2,7 +2,6 @@
 
 #include <malloc.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -10,6 +9,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
 
 namespace engram::bench {
 
@@ -34,15 +35,20 @@ double LoadAverage() {
   return ::getloadavg(&load, 1) == 1 ? load : -1;
 }
 
-absl::StatusOr<uint64_t> ResidentBytes() {
+absl::StatusOr<uint64_t> AnonymousBytes() {
   ::malloc_trim(0);
-  std::ifstream file("/proc/self/statm");
-  uint64_t total_pages = 0;
-  uint64_t resident_pages = 0;
-  if (!(file >> total_pages >> resident_pages)) {
-    return absl::UnavailableError("cannot read /proc/self/statm");
+  std::ifstream file("/proc/self/status");
+  std::string line;
+  while (std::getline(file, line)) {
+    absl::string_view rest = line;
+    uint64_t kilobytes = 0;
+    if (absl::ConsumePrefix(&rest, "RssAnon:") &&
+        absl::ConsumeSuffix(&rest, "kB") &&
+        absl::SimpleAtoi(absl::StripAsciiWhitespace(rest), &kilobytes)) {
+      return kilobytes << 10;
+    }
   }
-  return resident_pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  return absl::UnavailableError("no RssAnon in /proc/self/status");
 }
 
 }  // namespace engram::bench

@@ -20,9 +20,10 @@ unsigned Processors();
 // take, a measurement does not get. Negative if unknown.
 double LoadAverage();
 
-// Memory of this process that is in RAM, after the allocator gave back what it
-// holds in reserve.
-absl::StatusOr<uint64_t> ResidentBytes();
+// Memory of this process that is in RAM and its own, after the allocator gave
+// back what it holds in reserve. Pages of programs and libraries do not count:
+// all processes share them, and they are read from disk again at need.
+absl::StatusOr<uint64_t> AnonymousBytes();
 
 }  // namespace engram::bench
 

@@ -89,7 +89,6 @@ absl::Status MeasureMemory(const Setting& setting) {
     samples.Add(0, engine, kBytes, bytes);
     Json row = RowOf(setting, kMemory, engine);
     row[kBytes] = bytes;
-    row["rss_bytes_per_vector"] = bytes;
     if (found.contains(kReported)) {
       row["reported_bytes_per_vector"] = found[kReported].get<double>() / count;
     }
@@ -111,7 +110,7 @@ absl::Status RunMemoryChild(const IndexOptions& options,
       LoadVectors(options.dataset, options.metric, options.limit));
   const std::vector<Item> order =
       RowsInOrder(dataset.base, options.metric, options.order);
-  ENGRAM_ASSIGN_OR_RETURN(const uint64_t before, ResidentBytes());
+  ENGRAM_ASSIGN_OR_RETURN(const uint64_t before, AnonymousBytes());
   const IndexShape shape = {dataset.base.dimension(), dataset.metric,
                             dataset.base.count()};
   ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<Subject> subject,
@@ -121,7 +120,7 @@ absl::Status RunMemoryChild(const IndexOptions& options,
       [&](absl::Span<const Item> some) -> absl::StatusOr<double> {
     ENGRAM_RETURN_IF_ERROR(subject->Insert(dataset.base, some));
     ENGRAM_RETURN_IF_ERROR(subject->Settle());
-    ENGRAM_ASSIGN_OR_RETURN(const uint64_t after, ResidentBytes());
+    ENGRAM_ASSIGN_OR_RETURN(const uint64_t after, AnonymousBytes());
     return static_cast<double>(after) - static_cast<double>(before);
   };
   const size_t tenth = items.size() / 10;

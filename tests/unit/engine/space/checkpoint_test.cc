@@ -189,18 +189,20 @@ TEST_P(CheckpointTest, ASnapshotCountsTheLiveNodesAndListsWhatChanged) {
   Observe("new", 501);
   ServeAll();
   Observe("waits", 502);
-  const SpaceSnapshot snapshot = space_->BeginCheckpoint();
+  SpaceSnapshot snapshot = space_->BeginCheckpoint();
   EXPECT_EQ(snapshot.previous.slot_count, 110u);
   EXPECT_EQ(snapshot.row_count, 112u);
   EXPECT_EQ(snapshot.live_count, 109u) << "without 1, 3 and the old 2";
-  EXPECT_EQ(snapshot.nodes.size(), 112u) << "links of all";
+  EXPECT_EQ(snapshot.links.row_count(), 112u) << "links of all";
   EXPECT_EQ(snapshot.has_graph, GetParam() < 110);
   EXPECT_THAT(snapshot.removed_ids, ElementsAre("1", "3")) << "2 has come back";
   ASSERT_EQ(snapshot.rows.size(), 2u) << "records of the new ones only";
   EXPECT_EQ(snapshot.rows[0].record.id, "2");
   EXPECT_EQ(snapshot.rows[1].record.id, "new");
   uint32_t removed = 0;
-  for (const schema::NodeLinks& node : snapshot.nodes) removed += node.removed;
+  for (const schema::NodeLinks& node : snapshot.links.Take(112)) {
+    removed += node.removed;
+  }
   EXPECT_EQ(removed, 3u);
   space_->AbortCheckpoint();
 }
