@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "engine/index/neighbor.h"
 
 namespace engram::index {
@@ -39,6 +40,31 @@ bool Nearer(const Neighbor& a, const Neighbor& b) {
   return KeyOf(a.distance, a.slot) < KeyOf(b.distance, b.slot);
 }
 
+// What occludes a candidate is mostly among the nearest: asked a few at a time,
+// half of the distances need not be computed (4: 122 us for a removal at 768
+// dimensions, 8: 136, 16: 157).
+constexpr size_t kOccludersAtOnce = 4;
+
+// Whether `candidate` is closer to one of `nearer`, which are ascending, than
+// to the base.
+bool IsOccluded(const SlotDistance& distance, const Neighbor& candidate,
+                absl::Span<const Neighbor> nearer, Scratch& scratch) {
+  if (nearer.empty()) return false;
+  distance.PrepareSlot(candidate.slot, &scratch.other);
+  Hop& hop = scratch.hop;
+  while (!nearer.empty()) {
+    const auto some = nearer.subspan(0, kOccludersAtOnce);
+    hop.count = 0;
+    for (const Neighbor& neighbor : some) hop.Add(neighbor.slot);
+    distance.Fine(scratch.other, hop.slots, hop.count, hop.distances);
+    for (size_t i = 0; i < hop.count; ++i) {
+      if (hop.distances[i] < candidate.distance) return true;
+    }
+    nearer.remove_prefix(some.size());
+  }
+  return false;
+}
+
 }  // namespace
 
 size_t SelectNeighbors(const SlotDistance& distance, size_t limit,
@@ -70,6 +96,28 @@ size_t SelectNeighbors(const SlotDistance& distance, size_t limit,
   selected.insert(selected.end(), occluded.begin(),
                   occluded.begin() + static_cast<ptrdiff_t>(missing));
   return chosen;
+}
+
+void ExtendNeighbors(const SlotDistance& distance, size_t limit, size_t fill_to,
+                     Scratch& scratch) {
+  std::vector<Neighbor>& selected = scratch.selected;
+  std::vector<Neighbor>& occluded = scratch.occluded;
+  occluded.clear();
+  for (const Neighbor& candidate : scratch.pool) {
+    if (selected.size() >= limit) return;
+    const auto place =
+        std::lower_bound(selected.begin(), selected.end(), candidate, Nearer);
+    const auto nearer = absl::MakeConstSpan(selected).subspan(
+        0, static_cast<size_t>(place - selected.begin()));
+    if (IsOccluded(distance, candidate, nearer, scratch)) {
+      occluded.push_back(candidate);
+    } else {
+      selected.insert(place, candidate);
+    }
+  }
+  if (selected.size() >= fill_to) return;
+  occluded.resize(std::min(occluded.size(), fill_to - selected.size()));
+  selected.insert(selected.end(), occluded.begin(), occluded.end());
 }
 
 }  // namespace engram::index

@@ -23,6 +23,14 @@ namespace engram::index {
 size_t SelectNeighbors(const SlotDistance& distance, size_t limit,
                        size_t fill_to, Scratch& scratch);
 
+// For a node that has lost a neighbor: leaves scratch.selected, the others, as
+// they are and adds those of scratch.pool (both ascending by Fine() distance to
+// the node) that lie closer to the node than to any of them, nearest first, up
+// to `limit` in all. If there are fewer than `fill_to` then, the nearest of
+// those left out follow. Uses scratch.other.
+void ExtendNeighbors(const SlotDistance& distance, size_t limit, size_t fill_to,
+                     Scratch& scratch);
+
 }  // namespace engram::index
 
 #endif  // ENGRAM_ENGINE_INDEX_SELECT_NEIGHBORS_H_

@@ -1,5 +1,7 @@
 #include "engine/index/select_neighbors.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -33,6 +35,24 @@ class SelectNeighborsTest : public testing::Test {
     for (const Neighbor& neighbor : scratch_.selected) {
       slots.push_back(neighbor.slot);
     }
+    return slots;
+  }
+
+  // Of the candidates, the first `kept` are neighbors already.
+  std::vector<uint32_t> Extend(size_t kept, size_t limit, size_t fill_to) {
+    const auto end = scratch_.pool.begin() + static_cast<ptrdiff_t>(kept);
+    scratch_.selected.assign(scratch_.pool.begin(), end);
+    std::sort(scratch_.selected.begin(), scratch_.selected.end(),
+              [](const Neighbor& a, const Neighbor& b) {
+                return a.distance < b.distance;
+              });
+    scratch_.pool.erase(scratch_.pool.begin(), end);
+    ExtendNeighbors(compare_, limit, fill_to, scratch_);
+    std::vector<uint32_t> slots;
+    for (const Neighbor& neighbor : scratch_.selected) {
+      slots.push_back(neighbor.slot);
+    }
+    std::sort(slots.begin(), slots.end());
     return slots;
   }
 
@@ -106,6 +126,51 @@ TEST_F(SelectNeighborsTest, APoolOfAnySizeIsComparedWhole) {
   }
   AddCandidate(0.0f, 3.0f);
   EXPECT_EQ(Select(16), (std::vector<uint32_t>{0, 1000}));
+}
+
+// --- ExtendNeighbors
+
+TEST_F(SelectNeighborsTest, AnExtensionKeepsWhatIsThereEvenIfItIsOccluded) {
+  AddCandidate(1.1f, 0.0f);  // a neighbor, behind what comes
+  AddCandidate(3.0f, 0.0f);  // a neighbor, behind the other
+  AddCandidate(1.0f, 0.0f);  // nearer than both: nothing occludes it
+  EXPECT_EQ(Extend(2, 8, 0), (std::vector<uint32_t>{0, 1, 2}));
+}
+
+TEST_F(SelectNeighborsTest, AnExtensionLeavesOutWhatANeighborOccludes) {
+  AddCandidate(1.0f, 0.0f);
+  AddCandidate(1.1f, 0.0f);   // behind slot 0
+  AddCandidate(0.0f, 1.5f);   // another direction
+  AddCandidate(0.0f, 1.75f);  // behind slot 2, which is new itself
+  EXPECT_EQ(Extend(1, 8, 0), (std::vector<uint32_t>{0, 2}));
+}
+
+// More neighbors than are compared at once, and only the last occludes.
+TEST_F(SelectNeighborsTest, AnExtensionComparesWithEveryNearerNeighbor) {
+  AddCandidate(1.00f, 0.00f);
+  AddCandidate(0.00f, 1.01f);
+  AddCandidate(-1.02f, 0.00f);
+  AddCandidate(-0.72f, 0.73f);
+  AddCandidate(0.73f, 0.73f);
+  AddCandidate(0.00f, -1.04f);
+  AddCandidate(0.00f, -1.50f);  // behind slot 5
+  EXPECT_EQ(Extend(6, 8, 0), (std::vector<uint32_t>{0, 1, 2, 3, 4, 5}));
+}
+
+TEST_F(SelectNeighborsTest, AnExtensionFillsUpWithTheNearestItLeftOut) {
+  AddCandidate(1.0f, 0.0f);
+  AddCandidate(1.1f, 0.0f);
+  AddCandidate(1.2f, 0.0f);
+  AddCandidate(1.3f, 0.0f);
+  EXPECT_EQ(Extend(1, 8, 3), (std::vector<uint32_t>{0, 1, 2}));
+}
+
+TEST_F(SelectNeighborsTest, AnExtensionStopsAtTheLimit) {
+  AddCandidate(1.0f, 0.0f);
+  AddCandidate(0.0f, 1.5f);
+  AddCandidate(-1.6f, 0.0f);
+  AddCandidate(0.0f, -1.7f);
+  EXPECT_EQ(Extend(1, 3, 3), (std::vector<uint32_t>{0, 1, 2}));
 }
 
 }  // namespace
