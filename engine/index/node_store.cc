@@ -154,13 +154,27 @@ void NodeStore::InitNode(uint32_t slot, uint32_t top_layer) {
 void NodeStore::MakeTwin(uint32_t slot, uint32_t head) {
   ENGRAM_CHECK(is_node(head) && !is_linked(slot));
   NodeHeader* twin = header(slot);
+  twin->parent = ChainOf(head);
   twin->kind = Kind::kTwin;
-  twin->parent = head;
   *previous_in_chain(slot) = head;
   const uint32_t next = header(head)->next_twin;
   StoreNextTwin(slot, next);
   if (next != kNoSlot) *previous_in_chain(next) = slot;
   StoreNextTwin(head, slot);
+}
+
+// The chain behind `head`, a new one if it has no twins yet.
+uint32_t NodeStore::ChainOf(uint32_t head) {
+  const uint32_t first = header(head)->next_twin;
+  if (first != kNoSlot) return header(first)->parent;
+  if (free_chains_.empty()) {
+    chain_heads_.push_back(head);
+    return static_cast<uint32_t>(chain_heads_.size() - 1);
+  }
+  const uint32_t chain = free_chains_.back();
+  free_chains_.pop_back();
+  chain_heads_[chain] = head;
+  return chain;
 }
 
 void NodeStore::LeaveChain(uint32_t slot) {
@@ -169,6 +183,10 @@ void NodeStore::LeaveChain(uint32_t slot) {
   const uint32_t next = header(slot)->next_twin;
   if (next != kNoSlot) *previous_in_chain(next) = previous;
   StoreNextTwin(previous, next);
+  const uint32_t chain = header(slot)->parent;
+  if (next == kNoSlot && previous == chain_heads_[chain]) {
+    free_chains_.push_back(chain);
+  }
   header(slot)->kind = Kind::kFree;
 }
 
@@ -176,6 +194,12 @@ void NodeStore::InheritNode(uint32_t slot, uint32_t heir) {
   // The first in the chain keeps its successor, so that a reader who stands on
   // it goes on to all the others.
   ENGRAM_CHECK(is_node(slot) && header(slot)->next_twin == heir);
+  const uint32_t chain = header(heir)->parent;
+  if (header(heir)->next_twin == kNoSlot) {
+    free_chains_.push_back(chain);
+  } else {
+    chain_heads_[chain] = heir;
+  }
   header(heir)->kind = Kind::kFree;
   const uint32_t top = top_layer(slot);
   InitNode(heir, top);
@@ -188,10 +212,6 @@ void NodeStore::InheritNode(uint32_t slot, uint32_t heir) {
   }
   header(heir)->parent = header(slot)->parent;
   header(heir)->in_degree = header(slot)->in_degree;
-  for (uint32_t twin = header(heir)->next_twin; twin != kNoSlot;
-       twin = header(twin)->next_twin) {
-    header(twin)->parent = heir;
-  }
 }
 
 void NodeStore::MarkUnlinked(uint32_t slot) {

@@ -142,7 +142,7 @@ class NodeStore {
   // `head`.
   void MakeTwin(uint32_t slot, uint32_t head);
   uint32_t head_of(uint32_t slot) const {
-    return is_twin(slot) ? header(slot)->parent : kNoSlot;
+    return is_twin(slot) ? chain_heads_[header(slot)->parent] : kNoSlot;
   }
 
   // Takes a twin out of its chain. It leads on to the rest of it.
@@ -187,7 +187,7 @@ class NodeStore {
   struct NodeHeader {
     uint32_t* upper;     // by layer from 1: UpperWords()
     uint32_t next_twin;  // atomic
-    uint32_t parent;     // of a node: in the tree; of a twin: its head
+    uint32_t parent;     // of a node: in the tree; of a twin: its chain
     OneWayLinks::Handle one_way;
     uint16_t in_degree;  // on layer 0
     Kind kind;
@@ -230,6 +230,7 @@ class NodeStore {
   void AddChunk();
   void InitNode(uint32_t slot, uint32_t top_layer);
   void StoreNextTwin(uint32_t slot, uint32_t next);
+  uint32_t ChainOf(uint32_t head);
   uint32_t* AllocateUpper(uint32_t layers);
   void EnterStanding(uint32_t slot, uint32_t top_layer);
   void LeaveStanding(uint32_t slot, uint32_t top_layer);
@@ -262,6 +263,11 @@ class NodeStore {
   size_t slab_used_ = 0;
   // Blocks of upper layers that were given back, by number of layers.
   std::array<std::vector<uint32_t*>, kLayerMax + 1> free_upper_;
+  // The node at the head of each chain of twins, and chains that are none any
+  // more. A twin knows its chain, not its head: when the head of 100,000 copies
+  // goes, one word changes.
+  std::vector<uint32_t> chain_heads_;
+  std::vector<uint32_t> free_chains_;
   // By layer from 1: the nodes whose top layer it is.
   std::array<std::vector<uint32_t>, kLayerMax + 1> standing_;
 };

@@ -25,6 +25,11 @@ void LowerPriority() {
   (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kWorkerNice);
 }
 
+// A worker that is idle for this long tidies, then after twice the time, and so
+// on: an owner may have to wait for a reader, who takes as long as he likes.
+constexpr int64_t kTidyMicrosMin = 2'000;
+constexpr int64_t kTidyMicrosMax = 100'000;
+
 // Whether another worker is welcome.
 bool IsDeep(const Backlog& backlog, size_t depth_min) {
   return backlog.servers > 0 && backlog.waiting >= depth_min &&
@@ -152,6 +157,13 @@ size_t WorkerPool::ServeBatch(const std::shared_ptr<Backlog>& backlog,
   backlog->in_flight -= served.finished;
   backlog->finished += served.finished;
   --backlog->servers;
+  if (served.untidy) {
+    home->tidy_after_micros = kTidyMicrosMin;
+    if (!backlog->untidy) {
+      backlog->untidy = true;
+      home->untidy.push_back(backlog);
+    }
+  }
   if (backlog->waiting > 0 && !backlog->scheduled) {
     // A helper gives back what the home worker took for done.
     backlog->scheduled = true;
@@ -191,6 +203,24 @@ void WorkerPool::Help(Worker* worker, const std::shared_ptr<Backlog>& backlog) {
   }
 }
 
+void WorkerPool::TidyAll(Worker* worker) {
+  const size_t count = worker->untidy.size();
+  for (size_t i = 0; i < count && worker->run_list.empty(); ++i) {
+    const std::shared_ptr<Backlog> backlog = std::move(worker->untidy.front());
+    worker->untidy.pop_front();
+    backlog->untidy = false;
+    worker->mutex.Unlock();
+    const bool more = backlog->owner->Tidy();
+    worker->mutex.Lock();
+    if (more && !backlog->untidy) {
+      backlog->untidy = true;
+      worker->untidy.push_back(backlog);
+    }
+  }
+  worker->tidy_after_micros =
+      std::min(2 * worker->tidy_after_micros, kTidyMicrosMax);
+}
+
 void WorkerPool::Run(Worker* worker) {
   LowerPriority();
   MutexLock lock(worker->mutex);
@@ -218,7 +248,13 @@ void WorkerPool::Run(Worker* worker) {
     lock.Lock();
     while (join == nullptr && worker->invitation == nullptr &&
            worker->run_list.empty() && !worker->stopping) {
-      worker->work.Wait(worker->mutex);
+      if (worker->untidy.empty()) {
+        worker->work.Wait(worker->mutex);
+        continue;
+      }
+      worker->work.WaitFor(worker->mutex, worker->tidy_after_micros);
+      // Woken for nothing now and then, it tidies early.
+      if (worker->invitation == nullptr && !worker->stopping) TidyAll(worker);
     }
     if (join == nullptr) join = std::move(worker->invitation);
     worker->invitation = nullptr;

@@ -23,6 +23,8 @@ struct Served {
   size_t taken = 0;
   // Records that are finished, taken by this call or an earlier one.
   size_t finished = 0;
+  // There is something to Tidy().
+  bool untidy = false;
 };
 
 // Who has records waiting: a space. Holds them itself, in the order in which
@@ -34,6 +36,12 @@ class BacklogOwner {
   // Processes up to `records_max` of the waiting records, oldest first; takes
   // at least one. Called by one worker at a time unless CanShare().
   virtual Served Serve(size_t records_max) = 0;
+
+  // Goes on with work that follows from records that are finished and that
+  // nobody waits for; milliseconds of it. Called when its home worker has
+  // nothing better to do, beside anything. Returns whether there is more, if
+  // only to wait for.
+  virtual bool Tidy() { return false; }
 
   // Whether several workers may serve it at once, from now on and for ever. It
   // is then the owner that keeps the records' order.
@@ -55,6 +63,7 @@ struct Backlog {
   uint64_t finished = 0;   // since it was added
   size_t servers = 0;      // workers that are inside Serve()
   bool scheduled = false;  // in the run list, or being served from it
+  bool untidy = false;     // in the list of those
 };
 
 // Each owner has a home worker, the same one in every process:
@@ -107,6 +116,9 @@ class WorkerPool {
     std::deque<std::shared_ptr<Backlog>> run_list ABSL_GUARDED_BY(mutex);
     std::shared_ptr<Backlog> serving ABSL_GUARDED_BY(mutex);
     std::set<std::shared_ptr<Backlog>> unfinished ABSL_GUARDED_BY(mutex);
+    std::deque<std::shared_ptr<Backlog>> untidy ABSL_GUARDED_BY(mutex);
+    // How long it waits before it tidies.
+    int64_t tidy_after_micros ABSL_GUARDED_BY(mutex) = 0;
     bool idle ABSL_GUARDED_BY(mutex) = false;
     // Where it should help; set while it is idle.
     std::shared_ptr<Backlog> invitation ABSL_GUARDED_BY(mutex);
@@ -121,6 +133,9 @@ class WorkerPool {
   // the work itself. Returns how many records were taken.
   size_t ServeBatch(const std::shared_ptr<Backlog>& backlog, Worker* home)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(home->mutex);
+
+  // Lets each untidy owner go on, unless there are records.
+  void TidyAll(Worker* worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(worker->mutex);
 
   // Serves beside others for as long as it helps.
   void Help(Worker* worker, const std::shared_ptr<Backlog>& backlog);

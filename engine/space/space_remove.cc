@@ -11,6 +11,9 @@ namespace {
 // it has changed; it visits each node once, in microseconds.
 constexpr uint64_t kReattachShare = 10;
 
+// What an idle worker spends on removals before it looks for records again.
+constexpr int64_t kTidyMicrosMax = 2'000;
+
 }  // namespace
 
 void SpaceState::WorkOffRemovals(size_t slots_min, int64_t micros_max) {
@@ -47,9 +50,18 @@ void SpaceState::WorkOffRemovals(size_t slots_min, int64_t micros_max) {
     }
   }
   ReleaseUnlinked();
-  // Relaxed: for the stats.
-  retired_slots_.store(replaced_.size() + unlinked_.size(),
-                       std::memory_order_relaxed);
+  const size_t retired = replaced_.size() + unlinked_.size();
+  // Relaxed: for the stats, and a hint.
+  retired_slots_.store(retired, std::memory_order_relaxed);
+  untidy_.store(retired > 0 || left_flat_ != nullptr,
+                std::memory_order_relaxed);
+}
+
+bool SpaceState::Tidy() {
+  if (dropped_lsn() != 0) return false;
+  MutexLock turn_lock(turn_mutex_);
+  WorkOffRemovals(0, kTidyMicrosMax);
+  return untidy_.load(std::memory_order_relaxed);
 }
 
 // Forgets what is known of versions that are no longer in the index.

@@ -70,6 +70,8 @@ ingest::Served SpaceState::Serve(size_t records_max) {
     batch = ring_.PassTurn();
     if (batch != nullptr) FinishBatch(batch.get());
   } while (batch != nullptr);
+  // Relaxed: a hint; what it misses, the next batch or checkpoint does.
+  served.untidy = untidy_.load(std::memory_order_relaxed);
   return served;
 }
 

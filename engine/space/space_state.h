@@ -101,6 +101,10 @@ class SpaceState final : public ingest::BacklogOwner {
   // is waiting that nobody has taken.
   ingest::Served Serve(size_t records_max) override;
 
+  // BacklogOwner: takes what was removed out of the index, and gives its slots
+  // back, as far as no search is in the way (space_remove.cc).
+  bool Tidy() override;
+
   // With a graph: before, indexing a record is no work.
   bool CanShare() const override { return index_.graph() != nullptr; }
 
@@ -302,6 +306,7 @@ class SpaceState final : public ingest::BacklogOwner {
   mutable std::atomic<uint64_t> exact_fallbacks_{0};
   std::atomic<uint64_t> published_slots_{0};
   std::atomic<uint64_t> retired_slots_{0};
+  std::atomic<bool> untidy_{false};
   std::atomic<uint64_t> reattached_{0};
   std::atomic<uint64_t> unreachable_{0};
   std::atomic<uint64_t> checkpoints_{0};

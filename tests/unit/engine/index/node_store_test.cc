@@ -199,6 +199,27 @@ TEST_F(SlotTest, AnHeirTakesEverythingOver) {
   EXPECT_EQ(Chain(3), (Slots{3, 1}));
 }
 
+// Chains begin, end, change hands and begin anew, beside each other.
+TEST_F(SlotTest, EveryTwinKnowsItsOwnHeadHoweverChainsComeAndGo) {
+  nodes_.MakeNode(0, 0);
+  nodes_.MakeNode(5, 0);
+  nodes_.MakeTwin(1, 0);
+  nodes_.MakeTwin(6, 5);
+  nodes_.LeaveChain(1);  // ends the chain of 0
+  nodes_.MakeTwin(7, 5);
+  nodes_.MakeTwin(2, 0);  // begins a new one
+  EXPECT_EQ(nodes_.head_of(2), 0u);
+  EXPECT_EQ(nodes_.head_of(6), 5u);
+  EXPECT_EQ(nodes_.head_of(7), 5u);
+  nodes_.InheritNode(0, 2);  // ends it: there is no other twin
+  nodes_.MarkUnlinked(0);
+  nodes_.InheritNode(5, 7);  // hands it on
+  nodes_.MarkUnlinked(5);
+  nodes_.MakeTwin(3, 2);
+  EXPECT_EQ(nodes_.head_of(3), 2u);
+  EXPECT_EQ(nodes_.head_of(6), 7u);
+}
+
 TEST(NodeStoreTest, MemoryGrowsWithTheSlotsInUse) {
   NodeStore nodes({.dimension = 100, .M = 16});
   EXPECT_EQ(nodes.memory_bytes(), 0u);

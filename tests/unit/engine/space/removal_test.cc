@@ -64,6 +64,18 @@ TEST_P(RemovalTest, WhatIsReplacedOrRemovedLeavesTheIndex) {
   ExpectMatchesModel();
 }
 
+TEST_P(RemovalTest, WhatIsRemovedLeavesTheIndexAlsoIfNobodyWritesAnyMore) {
+  ObserveAll(200, 1);
+  ServeAll();
+  for (int i = 0; i < 150; ++i) Remove(absl::StrCat(i));
+  ServeAll();
+  bool more = true;
+  for (int i = 0; more && i < 10'000; ++i) more = space_->Tidy();
+  EXPECT_FALSE(more);
+  EXPECT_EQ(Stats().nodes, 50u);
+  EXPECT_EQ(Stats().retired_slots, 0u);
+}
+
 TEST_P(RemovalTest, MemoryDoesNotGrowWhenAllIdsAreOverwrittenTenTimes) {
   ObserveAll(300, 1);
   ServeAll();
