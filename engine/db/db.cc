@@ -27,6 +27,14 @@ absl::StatusOr<std::unique_ptr<Db>> Db::Open(const std::string& path,
   return std::unique_ptr<Db>(new Db(std::move(impl)));
 }
 
+absl::StatusOr<std::unique_ptr<Db>> internal::DbImpl::OpenOn(
+    const Environment& environment, const std::string& path,
+    const Options& options) {
+  ENGRAM_ASSIGN_OR_RETURN(std::shared_ptr<DbImpl> impl,
+                          Open(path, options, environment));
+  return std::unique_ptr<Db>(new Db(std::move(impl)));
+}
+
 absl::StatusOr<Space> Db::OpenSpace(absl::string_view name,
                                     const SpaceOptions& options) {
   ENGRAM_ASSIGN_OR_RETURN(std::shared_ptr<space::SpaceState> state,

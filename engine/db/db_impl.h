@@ -19,6 +19,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "engine/db/database_files.h"
+#include "engine/db/environment.h"
 #include "engine/db/operation_gate.h"
 #include "engine/ingest/worker_pool.h"
 #include "engine/space/catalog.h"
@@ -42,8 +43,14 @@ class DbImpl final : public wal::GroupSink {
  public:
   using SpacePtr = std::shared_ptr<space::SpaceState>;
 
-  static absl::StatusOr<std::shared_ptr<DbImpl>> Open(const std::string& path,
-                                                      const Options& options);
+  static absl::StatusOr<std::shared_ptr<DbImpl>> Open(
+      const std::string& path, const Options& options,
+      const Environment& environment = {});
+
+  // Db::Open() on another disk than the machine's.
+  static absl::StatusOr<std::unique_ptr<Db>> OpenOn(
+      const Environment& environment, const std::string& path,
+      const Options& options);
   ~DbImpl() override;
 
   DbImpl(const DbImpl&) = delete;
@@ -86,7 +93,8 @@ class DbImpl final : public wal::GroupSink {
   void OnDurable(const std::shared_ptr<const wal::Group>& group) override;
 
  private:
-  DbImpl(const std::string& path, const Options& options, DatabaseFiles files);
+  DbImpl(const std::string& path, const Options& options,
+         const Environment& environment, DatabaseFiles files);
 
   // --- db_open.cc
   absl::Status Start();
@@ -147,6 +155,7 @@ class DbImpl final : public wal::GroupSink {
   // Constant after Start().
   const std::string path_;
   const Options options_;
+  const Environment environment_;
   DatabaseFiles files_;
   const int64_t owner_pid_;
   std::unique_ptr<kv::Store> store_;

@@ -16,7 +16,6 @@
 #include "schema/part_codec.h"
 #include "storage/base/check.h"
 #include "storage/base/status_macros.h"
-#include "storage/io/posix_directory.h"
 
 namespace engram::internal {
 namespace {
@@ -93,19 +92,23 @@ absl::StatusOr<std::optional<schema::Head>> ReadHead(
 }  // namespace
 
 DbImpl::DbImpl(const std::string& path, const Options& options,
-               DatabaseFiles files)
+               const Environment& environment, DatabaseFiles files)
     : path_(path),
       options_(options),
+      environment_(environment),
       files_(std::move(files)),
       owner_pid_(::getpid()) {}
 
-absl::StatusOr<std::shared_ptr<DbImpl>> DbImpl::Open(const std::string& path,
-                                                     const Options& options) {
+absl::StatusOr<std::shared_ptr<DbImpl>> DbImpl::Open(
+    const std::string& path, const Options& options,
+    const Environment& environment) {
   ENGRAM_RETURN_IF_ERROR(CheckOptions(options));
   ENGRAM_ASSIGN_OR_RETURN(
       DatabaseFiles files,
-      OpenDatabaseFiles(path, options.create_if_missing, options.read_only));
-  std::shared_ptr<DbImpl> db(new DbImpl(path, options, std::move(files)));
+      OpenDatabaseFiles(environment.files, path, options.create_if_missing,
+                        options.read_only));
+  std::shared_ptr<DbImpl> db(
+      new DbImpl(path, options, environment, std::move(files)));
   const absl::Status status = db->Start();
   if (!status.ok()) {
     return absl::Status(status.code(),
@@ -122,13 +125,15 @@ DbImpl::~DbImpl() {
 
 absl::Status DbImpl::Start() {
   ENGRAM_ASSIGN_OR_RETURN(wal_directory_,
-                          io::OpenPosixDirectory(files_.wal_path, false));
+                          environment_.files->OpenDirectory(files_.wal_path,
+                                                            /*create=*/false));
   // The store is made before the first segment of the log. Where there is a
   // log and no store, the store was lost.
   ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> log_files,
                           wal_directory_->List());
   kv::StoreOptions store_options;
   store_options.read_only = options_.read_only;
+  store_options.env = environment_.store_env;
   store_options.create_if_missing = std::none_of(
       log_files.begin(), log_files.end(), [](const std::string& name) {
         return wal::SegmentFileNumber(name) != 0;
@@ -325,6 +330,7 @@ absl::Status DbImpl::StartLog(const wal::RecoveredLog& log) {
   writer_options.segment_bytes = options_.wal_segment_bytes;
   writer_options.queue = ToQueueChoice(options_.wal_backend);
   writer_options.lock_fd = files_.lock.fd();
+  writer_options.create_queue = environment_.log_queue;
   ENGRAM_ASSIGN_OR_RETURN(
       writer_,
       wal::Writer::Open(writer_options, log.position, segments_.get(), this));

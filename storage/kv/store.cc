@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
-#include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "rocksdb/db.h"
+#include "rocksdb/env.h"
 #include "schema/key_layout.h"
 #include "storage/base/check.h"
 #include "storage/base/status_macros.h"
@@ -26,13 +25,14 @@ constexpr uint64_t kOverlappingTablesMax = 8;
 constexpr size_t kTablesMax = 64;
 constexpr uint64_t kSmallTableBytes = uint64_t{4} << 20;
 
-absl::Status ResetScratch(const std::string& path) {
-  std::error_code error;
-  std::filesystem::remove_all(path, error);
-  if (!error) std::filesystem::create_directories(path, error);
-  if (error) {
-    return absl::InternalError(
-        absl::StrCat("create ", path, ": ", error.message()));
+// Only tables ever stand in the folder.
+absl::Status ResetScratch(rocksdb::Env* env, const std::string& path) {
+  ENGRAM_RETURN_IF_ERROR(ToStatus(env->CreateDirIfMissing(path)));
+  std::vector<std::string> names;
+  ENGRAM_RETURN_IF_ERROR(ToStatus(env->GetChildren(path, &names)));
+  for (const std::string& name : names) {
+    ENGRAM_RETURN_IF_ERROR(
+        ToStatus(env->DeleteFile(absl::StrCat(path, "/", name))));
   }
   return absl::OkStatus();
 }
@@ -52,8 +52,7 @@ absl::StatusOr<std::vector<std::string>> ListFamilies(
   // RocksDB takes a folder without CURRENT for an empty one, and would start
   // anew in it.
   const std::string current = path + "/CURRENT";
-  std::error_code error;
-  if (!std::filesystem::exists(current, error)) {
+  if (options.env->FileExists(current).IsNotFound()) {
     if (!options.create_if_missing) {
       return absl::DataLossError(absl::StrCat(current, " is missing"));
     }
@@ -67,20 +66,22 @@ absl::StatusOr<std::vector<std::string>> ListFamilies(
 
 }  // namespace
 
-Store::Store(std::string scratch_path, bool read_only)
+Store::Store(std::string scratch_path, const StoreOptions& options)
     : scratch_path_(std::move(scratch_path)),
-      read_only_(read_only),
+      read_only_(options.read_only),
+      env_(options.env == nullptr ? rocksdb::Env::Default() : options.env),
       block_cache_(MakeBlockCache()) {}
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(
     const std::string& path, const StoreOptions& options) {
   std::unique_ptr<Store> store(
-      new Store(absl::StrCat(path, "/", kScratchFolder), options.read_only));
-  rocksdb::DBOptions db_options = MakeDbOptions();
+      new Store(absl::StrCat(path, "/", kScratchFolder), options));
+  rocksdb::DBOptions db_options = MakeDbOptions(store->env_);
   db_options.create_if_missing =
       options.create_if_missing && !options.read_only;
   if (!options.read_only) {
-    ENGRAM_RETURN_IF_ERROR(ResetScratch(store->scratch_path_));
+    ENGRAM_RETURN_IF_ERROR(ToStatus(store->env_->CreateDirIfMissing(path)));
+    ENGRAM_RETURN_IF_ERROR(ResetScratch(store->env_, store->scratch_path_));
   }
   ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                           ListFamilies(path, db_options));

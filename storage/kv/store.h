@@ -24,6 +24,7 @@ namespace rocksdb {
 class Cache;
 class ColumnFamilyHandle;
 class DB;
+class Env;
 }  // namespace rocksdb
 
 namespace engram::kv {
@@ -34,6 +35,7 @@ inline constexpr absl::string_view kDefaultFamily = "default";
 struct StoreOptions {
   bool read_only = false;
   bool create_if_missing = true;  // not if read_only
+  rocksdb::Env* env = nullptr;    // null: RocksDB's own; outlives the store
 };
 
 class Ingest;
@@ -92,13 +94,14 @@ class Store {
 
   using FamilyRef = std::shared_ptr<rocksdb::ColumnFamilyHandle>;
 
-  Store(std::string scratch_path, bool read_only);
+  Store(std::string scratch_path, const StoreOptions& options);
 
   absl::StatusOr<FamilyRef> Find(absl::string_view family) const;
   absl::Status ResumeIfNeeded();
 
   const std::string scratch_path_;
   const bool read_only_;
+  rocksdb::Env* const env_;
   const std::shared_ptr<rocksdb::Cache> block_cache_;
   std::unique_ptr<rocksdb::DB> db_;
 

@@ -216,6 +216,7 @@ absl::Status Writer::Recycle(Lsn low_water_lsn) {
 // --- The log's thread --------------------------------------------------------
 
 absl::StatusOr<std::unique_ptr<io::IoQueue>> Writer::CreateQueue() const {
+  if (options_.create_queue) return options_.create_queue();
   if (options_.queue != QueueChoice::kPwrite) {
     absl::StatusOr<std::unique_ptr<io::IoQueue>> queue =
         io::CreateUringQueue(options_.lock_fd);

@@ -4,6 +4,7 @@
 #define ENGRAM_STORAGE_WAL_WRITER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,11 +25,16 @@ namespace engram::wal {
 
 enum class QueueChoice { kAuto, kUring, kPwrite };
 
+// Makes a queue on the thread that will own it.
+using QueueFactory =
+    std::function<absl::StatusOr<std::unique_ptr<io::IoQueue>>()>;
+
 struct WriterOptions {
   schema::DatabaseId database_id = {};
   uint64_t segment_bytes = 0;
   QueueChoice queue = QueueChoice::kAuto;
-  int lock_fd = -1;  // see io::DirectoryLock
+  int lock_fd = -1;           // see io::DirectoryLock
+  QueueFactory create_queue;  // in place of `queue`, for a simulated disk
 };
 
 // Where a new log, or one that was recovered, goes on.

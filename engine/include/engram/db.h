@@ -109,6 +109,8 @@ class Db {
   absl::Status Close();
 
  private:
+  friend class internal::DbImpl;
+
   explicit Db(std::shared_ptr<internal::DbImpl> impl);
 
   std::shared_ptr<internal::DbImpl> impl_;
