@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <random>
 
 #include "absl/strings/str_cat.h"
@@ -360,7 +361,11 @@ absl::Status Writer::WriteGroup(Group* group) {
   request.offset = offset_;
   request.data = group->bytes();
   ENGRAM_RETURN_IF_ERROR(queue_->Submit(request));
-  ENGRAM_RETURN_IF_ERROR(queue_->WaitOne().status);
+  std::optional<io::Completion> completion;
+  while (!completion.has_value() || !completion->last()) {
+    completion = queue_->Wait(-1);
+  }
+  ENGRAM_RETURN_IF_ERROR(completion->status);
   schema::GroupHeader header;
   std::memcpy(&header, group->bytes().data(), sizeof(header));
   chain_crc_ = schema::ChainCrc(chain_crc_, header);
