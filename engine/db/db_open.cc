@@ -138,6 +138,11 @@ absl::Status DbImpl::Start() {
       log_files.begin(), log_files.end(), [](const std::string& name) {
         return wal::SegmentFileNumber(name) != 0;
       });
+  if (options_.read_only && store_options.create_if_missing &&
+      !kv::Store::Exists(files_.kv_path, environment_.store_env)) {
+    return absl::FailedPreconditionError(
+        "its creation was interrupted, and only a writer may complete it");
+  }
   ENGRAM_ASSIGN_OR_RETURN(store_,
                           kv::Store::Open(files_.kv_path, store_options));
   pool_ = std::make_unique<ingest::WorkerPool>(WorkerCount(options_.workers));

@@ -164,11 +164,19 @@ absl::StatusOr<SimNode> SimDisk::CreateFile(absl::string_view path,
                                             Creation creation) {
   MutexLock lock(mutex_);
   ENGRAM_ASSIGN_OR_RETURN(SimEntry entry, EntryOf("create", path));
-  if (state_.Find(entry) != kSimNone && creation == Creation::kMustBeNew) {
+  const SimNode present = state_.Find(entry);
+  if (present != kSimNone && creation == Creation::kMustBeNew) {
     return ErrnoStatus(EEXIST, "create", path);
   }
   ENGRAM_RETURN_IF_ERROR(Count(Target::kNames, "create", path).status);
   SimOperation operation;
+  if (present != kSimNone) {
+    if (!state_.IsFile(present)) return ErrnoStatus(EISDIR, "create", path);
+    operation.kind = Kind::kTruncate;
+    operation.node = present;
+    Apply(std::move(operation));
+    return present;
+  }
   operation.kind = Kind::kCreateFile;
   operation.node = state_.next_node();
   operation.from = std::move(entry);

@@ -93,7 +93,7 @@ class SimDisk {
 
   // --- What Directory, File and RocksDB's file system are made of. A path is
   // absolute. Errors are those of the system calls of these names.
-  enum class Creation { kReplace, kMustBeNew };
+  enum class Creation { kTruncate, kMustBeNew };  // O_TRUNC, O_EXCL
   absl::StatusOr<SimNode> CreateFile(absl::string_view path, Creation creation);
   absl::StatusOr<SimNode> OpenFile(absl::string_view path) const;
   absl::StatusOr<SimNode> OpenFolder(absl::string_view path) const;

@@ -68,7 +68,7 @@ class SimDirectory final : public Directory {
     std::string path = PathOf(name);
     ENGRAM_ASSIGN_OR_RETURN(
         const SimNode node,
-        disk_->CreateFile(path, SimDisk::Creation::kReplace));
+        disk_->CreateFile(path, SimDisk::Creation::kTruncate));
     const std::string zeros(std::min(bytes, kZeroFillBytes), '\0');
     for (uint64_t offset = 0; offset < bytes; offset += zeros.size()) {
       const size_t chunk = std::min<uint64_t>(zeros.size(), bytes - offset);

@@ -37,7 +37,7 @@ struct SimEntry {
 // One change of the disk. Whoever makes it has checked that it is possible.
 struct SimOperation {
   enum class Kind : uint8_t {
-    kCreateFile,    // `node` as `from`; a file of that name is replaced
+    kCreateFile,    // `node`, a new one, as `from`
     kCreateFolder,  // the same
     kWrite,         // `bytes` at `offset` of `node`
     kTruncate,      // `node` to `offset` bytes

@@ -17,6 +17,9 @@ namespace {
 
 constexpr absl::string_view kScratchFolder = "scratch";
 
+// RocksDB's file without which there is no database.
+constexpr absl::string_view kCurrentName = "/CURRENT";
+
 // Tables that may overlap before the family is compacted.
 constexpr uint64_t kOverlappingTablesMax = 8;
 
@@ -51,7 +54,7 @@ absl::StatusOr<std::vector<std::string>> ListFamilies(
     const std::string& path, const rocksdb::DBOptions& options) {
   // RocksDB takes a folder without CURRENT for an empty one, and would start
   // anew in it.
-  const std::string current = path + "/CURRENT";
+  const std::string current = absl::StrCat(path, kCurrentName);
   if (options.env->FileExists(current).IsNotFound()) {
     if (!options.create_if_missing) {
       return absl::DataLossError(absl::StrCat(current, " is missing"));
@@ -103,6 +106,11 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
     store->families_[names[i]] = FamilyRef(handles[i]);
   }
   return store;
+}
+
+bool Store::Exists(const std::string& path, rocksdb::Env* env) {
+  if (env == nullptr) env = rocksdb::Env::Default();
+  return !env->FileExists(absl::StrCat(path, kCurrentName)).IsNotFound();
 }
 
 Store::~Store() {

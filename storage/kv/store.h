@@ -52,6 +52,10 @@ class Store {
   static absl::StatusOr<std::unique_ptr<Store>> Open(
       const std::string& path, const StoreOptions& options);
 
+  // Whether a store was ever made in the folder `path`; `env` as in
+  // StoreOptions.
+  static bool Exists(const std::string& path, rocksdb::Env* env);
+
   ~Store();
 
   Store(const Store&) = delete;
