@@ -62,7 +62,7 @@ struct SimPlan {
 // Thread safety: all methods may be called concurrently.
 class SimDisk {
  public:
-  explicit SimDisk(SimState state = {}) : state_(std::move(state)) {}
+  explicit SimDisk(SimState state = SimState()) : state_(std::move(state)) {}
 
   SimDisk(const SimDisk&) = delete;
   SimDisk& operator=(const SimDisk&) = delete;

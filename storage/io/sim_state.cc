@@ -45,7 +45,10 @@ std::vector<absl::string_view> SimPathNames(absl::string_view path) {
   return absl::StrSplit(path, '/', absl::SkipEmpty());
 }
 
-SimState::SimState() { folders_[kSimRoot]; }
+SimState::SimState(absl::string_view ordered_folder)
+    : ordered_folder_(ordered_folder) {
+  folders_[kSimRoot];
+}
 
 void SimState::ApplyChange(const Change& change, std::string* bytes) {
   if (change.truncates) {
@@ -93,7 +96,8 @@ void SimState::Apply(const SimOperation& operation) {
       if (operation.kind == Kind::kCreateFile) {
         files_[operation.node];
       } else {
-        folders_[operation.node];
+        folders_[operation.node].ordered =
+            operation.from.name == ordered_folder_;
       }
       next_node_ = std::max(next_node_, operation.node + 1);
       AddMove({operation.node, {}, operation.from});
@@ -152,12 +156,44 @@ bool SimState::Touches(const Move& move, const std::set<SimEntry>& entries) {
   return entries.count(move.from) != 0 || entries.count(move.to) != 0;
 }
 
+std::vector<SimNode> SimState::OrderedFolders(const Move& move) const {
+  std::vector<SimNode> ordered;
+  for (const SimNode folder : {move.from.folder, move.to.folder}) {
+    if (folder != kSimNone && folders_.at(folder).ordered) {
+      ordered.push_back(folder);
+    }
+  }
+  return ordered;
+}
+
+std::vector<bool> SimState::ChooseMoves(const Survival& survival) const {
+  std::vector<bool> chosen;
+  std::set<SimNode> ended;  // ordered folders that lost a change
+  for (const Move& move : moves_) {
+    const std::vector<SimNode> ordered = OrderedFolders(move);
+    const bool late = std::any_of(
+        ordered.begin(), ordered.end(),
+        [&ended](SimNode folder) { return ended.count(folder) != 0; });
+    chosen.push_back(!late && survival.Survives());
+    if (!chosen.back()) ended.insert(ordered.begin(), ordered.end());
+  }
+  CloseOverNames(&chosen);
+  return chosen;
+}
+
 void SimState::CloseOverNames(std::vector<bool>* chosen) const {
   std::set<SimEntry> needed;
+  std::set<SimNode> needed_folders;  // ordered, with all that comes before
   for (size_t i = moves_.size(); i-- > 0;) {
-    if (!(*chosen)[i] && !Touches(moves_[i], needed)) continue;
+    const Move& move = moves_[i];
+    const std::vector<SimNode> ordered = OrderedFolders(move);
+    const bool before = std::any_of(
+        ordered.begin(), ordered.end(),
+        [&](SimNode folder) { return needed_folders.count(folder) != 0; });
+    if (!(*chosen)[i] && !before && !Touches(move, needed)) continue;
     (*chosen)[i] = true;
-    for (const SimEntry& entry : {moves_[i].from, moves_[i].to}) {
+    needed_folders.insert(ordered.begin(), ordered.end());
+    for (const SimEntry& entry : {move.from, move.to}) {
       if (entry.folder != kSimNone) needed.insert(entry);
     }
   }
@@ -193,15 +229,12 @@ void SimState::SyncFolder(SimNode folder) {
 
 SimState SimState::AfterCrash(uint64_t seed) const {
   std::mt19937_64 random(seed);
-  SimState after;
+  SimState after(ordered_folder_);
   after.next_node_ = next_node_;
 
   // Names first: what has none is gone with its bytes.
   std::map<SimNode, Folder> folders = folders_;
-  const Survival names(&random);
-  std::vector<bool> chosen;
-  for (size_t i = 0; i < moves_.size(); ++i) chosen.push_back(names.Survives());
-  CloseOverNames(&chosen);
+  const std::vector<bool> chosen = ChooseMoves(Survival(&random));
   for (size_t i = 0; i < moves_.size(); ++i) {
     if (chosen[i]) MakeDurable(moves_[i], &folders);
   }
@@ -213,6 +246,7 @@ SimState SimState::AfterCrash(uint64_t seed) const {
     Folder& folder = after.folders_[number];
     folder.durable = folders.at(number).durable;
     folder.names = folder.durable;
+    folder.ordered = folders.at(number).ordered;
     for (const auto& [name, node] : folder.names) {
       const auto file = files_.find(node);
       if (file == files_.end()) {

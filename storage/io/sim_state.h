@@ -67,12 +67,16 @@ struct SimOperation {
 //    One piece never holds older bytes than a sync has made durable.
 //  - Of names, each change survives or does not, a rename never by half; a
 //    change survives only with the earlier ones that touched the same names.
+//    In RocksDB's folder, only with all earlier ones there: it creates a
+//    manifest and renames CURRENT without a sync between the two, and relies
+//    on what every file system with a journal does.
 //  - A failed sync: the bytes it should have saved are read back as if nothing
 //    had happened, but some of them are no longer on their way to the disk, and
 //    the next sync succeeds without them.
 class SimState {
  public:
-  SimState();
+  // Folders of this name keep the order of their changes.
+  explicit SimState(absl::string_view ordered_folder = "");
 
   void Apply(const SimOperation& operation);
 
@@ -112,6 +116,7 @@ class SimState {
   struct Folder {
     std::map<std::string, SimNode> names;
     std::map<std::string, SimNode> durable;
+    bool ordered = false;
   };
 
   struct Survival;
@@ -123,10 +128,14 @@ class SimState {
   static void MakeDurable(const Move& move, std::map<SimNode, Folder>* folders);
   static bool Touches(const Move& move, const std::set<SimEntry>& entries);
   void AddMove(Move move);
+  // Those of the folders that `move` touches, one or two, that are ordered.
+  std::vector<SimNode> OrderedFolders(const Move& move) const;
   void SyncFolder(SimNode folder);
+  std::vector<bool> ChooseMoves(const Survival& survival) const;
   // Adds to `chosen`, which has a place for each move, what they need.
   void CloseOverNames(std::vector<bool>* chosen) const;
 
+  std::string ordered_folder_;
   std::map<SimNode, File> files_;
   std::map<SimNode, Folder> folders_;
   std::vector<Move> moves_;

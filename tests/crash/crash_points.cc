@@ -51,8 +51,9 @@ bool HoldsDatabase(const io::SimState& image) {
 absl::StatusOr<Recording> RecordWorkload(const WorkloadSize& size,
                                          uint64_t seed) {
   Recording recording;
+  recording.start = EmptyDisk();
   recording.history = std::make_unique<History>(kWorkloadClients);
-  SimMachine machine({}, seed);
+  SimMachine machine(EmptyDisk(), seed);
   machine.disk().KeepJournal();
   {
     Workload workload(&machine, recording.history.get(), seed);

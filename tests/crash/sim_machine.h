@@ -18,6 +18,9 @@ namespace engram::testing {
 
 inline constexpr char kSimDatabasePath[] = "/db";
 
+// A disk that has never been used.
+inline io::SimState EmptyDisk() { return io::SimState("kv"); }
+
 // Small, so that a recovery takes milliseconds, and one worker, so that the
 // same work makes much the same operations.
 Options SimOptions();

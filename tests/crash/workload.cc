@@ -102,12 +102,12 @@ absl::Status Workload::WriteOnce(Db* db, int client, std::mt19937_64* random) {
   const size_t place = Begin(client, std::move(step));
   absl::StatusOr<Lsn> lsn = 0;
   if (count > 1) {
-    lsn = db->Write(batch);
+    lsn = db->Write(batch, write_options_);
   } else {
     ENGRAM_ASSIGN_OR_RETURN(Space space, db->OpenSpace(writes[0].space, {}));
     lsn =
         writes[0].remove
-            ? space.Remove(writes[0].id)
+            ? space.Remove(writes[0].id, write_options_)
             : space.Observe({writes[0].id, TestVector(kDimension, version * 8),
                              writes[0].payload});
   }
@@ -197,6 +197,15 @@ absl::Status Workload::Run(const WorkloadSize& size) {
     ENGRAM_RETURN_IF_ERROR(EndRound(round));
   }
   return db_->Close();
+}
+
+void Workload::TryOn(int steps) {
+  if (db_ == nullptr) return;
+  if (!spaces_.empty()) {
+    for (int i = 0; i < steps; ++i) Burst(1).IgnoreError();
+  }
+  db_->Close().IgnoreError();
+  db_.reset();
 }
 
 absl::Status Workload::WriteSome(Db* db, int steps) {

@@ -40,6 +40,15 @@ class Workload {
   // So many steps of client 0 in the spaces that are there, or in a new one.
   absl::Status WriteSome(Db* db, int steps);
 
+  // After Run() has failed: the clients try again, whatever happens, and close
+  // the database if it is open.
+  void TryOn(int steps);
+
+  // How long a write waits for room; see WriteOptions.
+  void set_admission_timeout(absl::Duration timeout) {
+    write_options_.admission_timeout = timeout;
+  }
+
   // Whether a step was acknowledged that began after the sync of a file of the
   // log had failed.
   bool acknowledged_after_failed_sync() const {
@@ -66,6 +75,7 @@ class Workload {
   std::unique_ptr<Db> db_;
   std::vector<std::string> spaces_;
   int temporary_spaces_ = 0;
+  WriteOptions write_options_;
   std::atomic<bool> acknowledged_after_failed_sync_{false};
 };
 
