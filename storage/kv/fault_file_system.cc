@@ -356,10 +356,9 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
     return IOStatus::OK();
   }
 
-  IOStatus GetFreeSpace(const std::string&, const IOOptions&, uint64_t* bytes,
+  IOStatus GetFreeSpace(const std::string&, const IOOptions&, uint64_t*,
                         IODebugContext*) override {
-    *bytes = uint64_t{1} << 40;
-    return IOStatus::OK();
+    return IOStatus::NotSupported("the free space");
   }
 
   IOStatus IsDirectory(const std::string& path, const IOOptions&, bool* folder,

@@ -74,7 +74,7 @@ absl::Status Ingest::Commit() {
     paths.push_back(table->path);
   }
   if (paths.empty()) return absl::OkStatus();
-  ENGRAM_RETURN_IF_ERROR(store_->ResumeIfNeeded());
+  ENGRAM_RETURN_IF_ERROR(store_->CheckRunning());
   rocksdb::IngestExternalFileOptions options;
   options.move_files = true;
   options.failed_move_fall_back_to_copy = false;

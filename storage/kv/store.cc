@@ -11,6 +11,7 @@
 #include "storage/base/check.h"
 #include "storage/base/status_macros.h"
 #include "storage/kv/rocksdb_options.h"
+#include "storage/kv/stop_listener.h"
 
 namespace engram::kv {
 namespace {
@@ -73,13 +74,15 @@ Store::Store(std::string scratch_path, const StoreOptions& options)
     : scratch_path_(std::move(scratch_path)),
       read_only_(options.read_only),
       env_(options.env == nullptr ? rocksdb::Env::Default() : options.env),
-      block_cache_(MakeBlockCache()) {}
+      block_cache_(MakeBlockCache()),
+      stop_(std::make_shared<StopListener>()) {}
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(
     const std::string& path, const StoreOptions& options) {
   std::unique_ptr<Store> store(
       new Store(absl::StrCat(path, "/", kScratchFolder), options));
   rocksdb::DBOptions db_options = MakeDbOptions(store->env_);
+  db_options.listeners.push_back(store->stop_);
   db_options.create_if_missing =
       options.create_if_missing && !options.read_only;
   if (!options.read_only) {
@@ -144,6 +147,7 @@ absl::StatusOr<Store::FamilyRef> Store::Find(absl::string_view family) const {
 
 absl::Status Store::CreateFamily(absl::string_view name) {
   ENGRAM_CHECK(!read_only_);  // RocksDB itself does not refuse
+  ENGRAM_RETURN_IF_ERROR(CheckRunning());
   rocksdb::ColumnFamilyHandle* handle = nullptr;
   ENGRAM_RETURN_IF_ERROR(ToStatus(db_->CreateColumnFamily(
       MakeFamilyOptions(block_cache_), std::string(name), &handle)));
@@ -154,6 +158,7 @@ absl::Status Store::CreateFamily(absl::string_view name) {
 
 absl::Status Store::DropFamily(absl::string_view name) {
   ENGRAM_CHECK(!read_only_ && name != kDefaultFamily);
+  ENGRAM_RETURN_IF_ERROR(CheckRunning());
   FamilyRef family;
   {
     MutexLock lock(mutex_);
@@ -208,7 +213,8 @@ absl::StatusOr<std::unique_ptr<Ingest>> Store::NewIngest(
       this, std::move(handle), absl::StrCat(scratch_path_, "/", number)));
 }
 
-absl::Status Store::ResumeIfNeeded() {
+absl::Status Store::CheckRunning() {
+  ENGRAM_RETURN_IF_ERROR(stop_->status());
   {
     MutexLock lock(mutex_);
     if (!resume_needed_) return absl::OkStatus();
@@ -221,6 +227,7 @@ absl::Status Store::ResumeIfNeeded() {
 
 absl::Status Store::CompactIfNeeded(absl::string_view family) {
   ENGRAM_CHECK(!read_only_);
+  ENGRAM_RETURN_IF_ERROR(CheckRunning());
   ENGRAM_ASSIGN_OR_RETURN(const FamilyRef handle, Find(family));
   uint64_t tables = 0;
   std::string text;
@@ -242,6 +249,7 @@ absl::Status Store::CompactIfNeeded(absl::string_view family) {
 
 absl::Status Store::CompactAll() {
   ENGRAM_CHECK(!read_only_);
+  ENGRAM_RETURN_IF_ERROR(CheckRunning());
   std::vector<FamilyRef> families;
   {
     MutexLock lock(mutex_);

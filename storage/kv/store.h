@@ -39,6 +39,7 @@ struct StoreOptions {
 };
 
 class Ingest;
+class StopListener;
 
 // Thread safety: all methods may be called concurrently, but for this: no
 // Ingest into a family may be open while the family is dropped. RocksDB latches
@@ -101,12 +102,14 @@ class Store {
   Store(std::string scratch_path, const StoreOptions& options);
 
   absl::StatusOr<FamilyRef> Find(absl::string_view family) const;
-  absl::Status ResumeIfNeeded();
+  // Before each change. INTERNAL once RocksDB has stopped.
+  absl::Status CheckRunning();
 
   const std::string scratch_path_;
   const bool read_only_;
   rocksdb::Env* const env_;
   const std::shared_ptr<rocksdb::Cache> block_cache_;
+  const std::shared_ptr<StopListener> stop_;
   std::unique_ptr<rocksdb::DB> db_;
 
   mutable Mutex mutex_;
