@@ -47,7 +47,7 @@ absl::StatusOr<Ingest::Table*> Ingest::TableFor(absl::string_view key) {
   if (table == nullptr) {
     table = std::make_unique<Table>(
         absl::StrCat(scratch_prefix_, vectors ? "-vectors.sst" : "-main.sst"),
-        store_->env_, store_->block_cache_, family_.get());
+        store_->env_.get(), store_->block_cache_, family_.get());
     ENGRAM_RETURN_IF_ERROR(ToStatus(table->writer.Open(table->path)));
   }
   ++table->entries;

@@ -10,6 +10,7 @@
 #include "schema/key_layout.h"
 #include "storage/base/check.h"
 #include "storage/base/status_macros.h"
+#include "storage/kv/keep_files.h"
 #include "storage/kv/rocksdb_options.h"
 #include "storage/kv/stop_listener.h"
 
@@ -73,21 +74,24 @@ absl::StatusOr<std::vector<std::string>> ListFamilies(
 Store::Store(std::string scratch_path, const StoreOptions& options)
     : scratch_path_(std::move(scratch_path)),
       read_only_(options.read_only),
-      env_(options.env == nullptr ? rocksdb::Env::Default() : options.env),
       block_cache_(MakeBlockCache()),
-      stop_(std::make_shared<StopListener>()) {}
+      stop_(std::make_shared<StopListener>()),
+      env_(NewKeepFilesEnv(
+          options.env == nullptr ? rocksdb::Env::Default() : options.env,
+          stop_)) {}
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(
     const std::string& path, const StoreOptions& options) {
   std::unique_ptr<Store> store(
       new Store(absl::StrCat(path, "/", kScratchFolder), options));
-  rocksdb::DBOptions db_options = MakeDbOptions(store->env_);
+  rocksdb::DBOptions db_options = MakeDbOptions(store->env_.get());
   db_options.listeners.push_back(store->stop_);
   db_options.create_if_missing =
       options.create_if_missing && !options.read_only;
   if (!options.read_only) {
     ENGRAM_RETURN_IF_ERROR(ToStatus(store->env_->CreateDirIfMissing(path)));
-    ENGRAM_RETURN_IF_ERROR(ResetScratch(store->env_, store->scratch_path_));
+    ENGRAM_RETURN_IF_ERROR(
+        ResetScratch(store->env_.get(), store->scratch_path_));
   }
   ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                           ListFamilies(path, db_options));

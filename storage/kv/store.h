@@ -107,9 +107,9 @@ class Store {
 
   const std::string scratch_path_;
   const bool read_only_;
-  rocksdb::Env* const env_;
   const std::shared_ptr<rocksdb::Cache> block_cache_;
   const std::shared_ptr<StopListener> stop_;
+  const std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
 
   mutable Mutex mutex_;
