@@ -65,19 +65,23 @@ void SimState::Survive(absl::Span<const Change> changes,
                        const Survival& survival, std::mt19937_64* random,
                        std::string* bytes) {
   const uint64_t tear_bytes = kTearBytes[(*random)() % 2];
-  const bool keeps_size = (*random)() % 4 == 0;
+  const uint64_t durable_bytes = bytes->size();
+  bool grows = true;
   for (const Change& change : changes) {
-    if (!survival.Survives()) continue;
-    if (change.truncates || !survival.Tears()) {
-      ApplyChange(change, bytes);
+    const bool survives = survival.Survives();
+    if (change.truncates) {
+      if (survives) ApplyChange(change, bytes);
       continue;
     }
+    const bool tears = survives && survival.Tears();
     const uint64_t end = change.offset + change.bytes->size();
-    if (keeps_size && bytes->size() < end) bytes->resize(end);
     for (uint64_t begin = change.offset; begin < end;) {
       const uint64_t piece_end =
           std::min(end, (begin / tear_bytes + 1) * tear_bytes);
-      if ((*random)() % 2 == 0) {
+      const bool kept = survives && (!tears || (*random)() % 2 == 0);
+      const bool growth = piece_end > durable_bytes;
+      if (growth && !kept) grows = false;
+      if (kept && (grows || !growth)) {
         Change piece;
         piece.offset = begin;
         piece.bytes = std::make_shared<const std::string>(

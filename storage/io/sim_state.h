@@ -61,10 +61,13 @@ struct SimOperation {
 // The rules, those of a POSIX file system that promises nothing it need not:
 //  - Bytes are durable when their file is synced, names when their folder is.
 //    Syncing a file makes no name durable.
-//  - Without a sync any part of what was written may survive: each write as a
-//    whole, or torn at 512 or 4,096 bytes, whatever was written after it. What
-//    a file grew by and lost reads as zeros, or the file is as long as before.
-//    One piece never holds older bytes than a sync has made durable.
+//  - Without a sync any part of what was written over other bytes may survive:
+//    each write as a whole, or torn at 512 or 4,096 bytes, whatever was written
+//    after it. One piece never holds older bytes than a sync has made durable.
+//  - Of what a file grew by, a beginning survives, torn at the same places:
+//    file systems with a journal write data before the size, and RocksDB, whose
+//    manifest is read up to its end, relies on it. The log's segments do not
+//    grow.
 //  - Of names, each change survives or does not, a rename never by half; a
 //    change survives only with the earlier ones that touched the same names.
 //    In RocksDB's folder, only with all earlier ones there: it creates a
