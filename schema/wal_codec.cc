@@ -6,6 +6,7 @@
 #include "schema/limits.h"
 #include "storage/base/check.h"
 #include "storage/base/crc32c.h"
+#include "storage/base/mutant.h"
 
 namespace engram::schema {
 namespace {
@@ -264,7 +265,8 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(const char* block) {
 bool DecodeGroupHeader(const char* block, uint64_t epoch, uint64_t bytes_left,
                        GroupHeader* header) {
   *header = Load<GroupHeader>(block);
-  if (header->magic != kGroupMagic || header->epoch != epoch) return false;
+  if (header->magic != kGroupMagic) return false;
+  if (!Mutant("ignore_epoch") && header->epoch != epoch) return false;
   if (header->header_crc != Crc32c(block, offsetof(GroupHeader, header_crc))) {
     return false;
   }

@@ -7,6 +7,7 @@
 #include "engine/space/checkpoint_writer.h"
 #include "schema/key_layout.h"
 #include "storage/base/check.h"
+#include "storage/base/mutant.h"
 #include "storage/base/status_macros.h"
 
 namespace engram::internal {
@@ -86,6 +87,9 @@ absl::Status DbImpl::RunCheckpoint() {
   const Lsn published = published_lsn_.load(std::memory_order_acquire);
   const std::vector<space::SpaceEntry> entries = registry_.All();
   absl::Status status = AssignFamilies(entries);
+  if constexpr (Mutant("advance_checkpoint_first")) {
+    if (status.ok()) status = SaveCatalogAndRecycle(published);
+  }
   if (status.ok()) status = SaveSpaces(entries);
   if (status.ok()) status = SaveCatalogAndRecycle(published);
   if (status.ok()) status = CompactFamilies(entries);
@@ -147,7 +151,9 @@ absl::Status DbImpl::SaveCatalogAndRecycle(Lsn published) {
   std::vector<schema::CatalogEntry> dropped = registry_.TakeDropped();
   for (const space::SpaceEntry& entry : registry_.All()) {
     Lsn above = 0;
-    if (entry.state->NeedsLog(&above)) low_water = std::min(low_water, above);
+    if (!Mutant("advance_checkpoint_first") && entry.state->NeedsLog(&above)) {
+      low_water = std::min(low_water, above);
+    }
     if (entry.state->created_lsn() > catalog_.catalog_lsn) {
       listed.push_back(space::MakeCatalogEntry(*entry.state, false));
     }

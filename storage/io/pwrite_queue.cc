@@ -2,6 +2,7 @@
 
 #include "storage/base/check.h"
 #include "storage/base/clock.h"
+#include "storage/base/mutant.h"
 #include "storage/base/mutex.h"
 #include "storage/io/io_queue.h"
 
@@ -28,13 +29,26 @@ class PwriteQueue final : public IoQueue {
     const WriteRequest& request = entry.request;
     Completion completion;
     completion.tag = request.tag;
+    if constexpr (Mutant("ack_before_sync")) {
+      if (unsynced_ == request.file) (void)request.file->SyncData();
+      unsynced_ = request.file;
+      completion.stage = Completion::Stage::kDurable;
+      completion.status = request.file->Write(request.offset, request.data);
+      requests_.pop_front();
+      return completion;
+    }
     if (!entry.written) {
       entry.written = true;
       completion.stage = Completion::Stage::kWritten;
       completion.status = request.file->Write(request.offset, request.data);
     } else {
       completion.stage = Completion::Stage::kDurable;
-      completion.status = request.file->SyncData();
+      if constexpr (!Mutant("skip_wal_sync")) {
+        completion.status = request.file->SyncData();
+      }
+      if (Mutant("retry_failed_sync") && !completion.status.ok()) {
+        completion.status = request.file->SyncData();
+      }
     }
     if (completion.last()) requests_.pop_front();
     return completion;
@@ -70,6 +84,7 @@ class PwriteQueue final : public IoQueue {
   }
 
   std::deque<Entry> requests_;
+  File* unsynced_ = nullptr;  // of the mutant ack_before_sync
 
   Mutex mutex_;
   CondVar wake_;

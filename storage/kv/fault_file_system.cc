@@ -5,8 +5,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "rocksdb/file_system.h"
+#include "storage/base/mutant.h"
 #include "storage/kv/rocksdb_options.h"
 
 namespace engram::kv {
@@ -111,6 +113,9 @@ class SimWritableFile final : public rocksdb::FSWritableFile {
     return IOStatus::OK();
   }
   IOStatus Sync(const IOOptions&, IODebugContext*) override {
+    if (Mutant("skip_sst_sync") && absl::EndsWith(path_, ".sst")) {
+      return IOStatus::OK();
+    }
     return ToIoStatus(disk_->Sync(node_, path_));
   }
   bool IsSyncThreadSafe() const override { return true; }

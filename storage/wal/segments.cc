@@ -9,6 +9,7 @@
 #include "storage/base/aligned_buffer.h"
 #include "storage/base/check.h"
 #include "storage/base/clock.h"
+#include "storage/base/mutant.h"
 #include "storage/base/status_macros.h"
 
 namespace engram::wal {
@@ -190,6 +191,7 @@ absl::StatusOr<std::unique_ptr<io::File>> Segments::Take(
   ENGRAM_RETURN_IF_ERROR(file->Sync());
   ENGRAM_RETURN_IF_ERROR(
       directory_->Rename(spare, SegmentFileName(header.number)));
+  if constexpr (Mutant("skip_directory_sync")) return file;
   ENGRAM_RETURN_IF_ERROR(directory_->Sync());
   return file;
 }
