@@ -53,8 +53,10 @@ class File {
 };
 
 enum class OpenMode {
-  kRead,   // through the page cache
-  kWrite,  // past it where the file system allows
+  kRead,        // through the page cache
+  kReadDirect,  // past it where the file system allows: beside a writer that
+                // does so, too, the cache may hold what was there before
+  kWrite,       // past it where the file system allows
 };
 
 // A folder. Names are plain: no slashes. Symbolic links, and files with
