@@ -376,6 +376,11 @@ RecordView ViewRecord(const char* record) {
   return view;
 }
 
+ProducerView ViewProducer(const char* record) {
+  const auto header = Load<RecordHeader>(record);
+  return {header.producer, header.producer_sequence, header.producer_previous};
+}
+
 size_t RecordStride(const char* record) {
   return RoundUp(Load<uint32_t>(record), kRecordAlignment);
 }

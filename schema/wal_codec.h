@@ -115,6 +115,14 @@ uint64_t EpochOfGroup(const char* block);
 // no crc is checked.
 RecordView ViewRecord(const char* record);
 
+// Who wrote such a record exactly once, as far as it says.
+struct ProducerView {
+  uint64_t producer = 0;
+  uint64_t sequence = 0;
+  uint64_t previous = 0;
+};
+ProducerView ViewProducer(const char* record);
+
 // The distance from a record to the next one.
 size_t RecordStride(const char* record);
 

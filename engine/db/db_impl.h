@@ -82,6 +82,8 @@ class DbImpl final : public wal::GroupSink {
   absl::Status Checkpoint();
   absl::Status Compact();
 
+  const SalvageReport& salvage_report() const { return salvage_report_; }
+
   // wal::GroupSink: makes records visible.
   void OnDurable(const std::shared_ptr<const wal::Group>& group) override;
 
@@ -93,13 +95,20 @@ class DbImpl final : public wal::GroupSink {
   absl::Status LoadSpaces();
   absl::Status CheckUnlistedFamilies() const;
   absl::Status LoadSpace(const schema::CatalogEntry& entry);
-  absl::Status Recover();
-  absl::Status CheckRecovered(const schema::RecordView& record) const;
-  bool IsReplaced(const schema::SpaceDescription& description,
-                  Lsn created_lsn) const;
   absl::Status StartLog(const wal::RecoveredLog& log);
   SpacePtr AddSpace(const schema::SpaceDescription& description,
                     Lsn created_lsn);
+
+  // --- db_recover.cc
+  absl::Status Recover();
+  absl::Status PublishRecovered(const std::shared_ptr<const wal::Group>& group);
+  absl::Status CheckRecovered(const schema::RecordView& record) const;
+  bool IsReplaced(const schema::SpaceDescription& description,
+                  Lsn created_lsn) const;
+  std::string SpaceName(uint64_t space_id) const;
+  void ReportLoss(const wal::LogLoss& loss);
+  bool LostDropOf(const schema::RecordView& record);
+  absl::Status LeaveDamagedLog();
 
   // --- db_write.cc
   absl::Status CheckWritable() const;
@@ -158,6 +167,7 @@ class DbImpl final : public wal::GroupSink {
   bool catalog_exists_ = false;
   std::vector<std::string> unlisted_families_;  // to be dropped by Start()
   uint64_t replayed_records_ = 0;
+  SalvageReport salvage_report_;
 
   // While Start() publishes what it reads from the log.
   bool recovering_ = false;

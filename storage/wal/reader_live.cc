@@ -56,6 +56,9 @@ absl::StatusOr<RecoveredLog> ReadLive(io::Directory* directory,
     // What the owner did while we read never looks the same a second time:
     // what vouched for the missing bytes was written after they were.
     if (SameLosses(*log, before)) return log;
+    status = absl::AbortedError(log->losses.empty()
+                                    ? log->warnings[0]
+                                    : LossText(log->losses[0], nullptr));
     before = *std::move(log);
   }
   return absl::UnavailableError(absl::StrCat(
