@@ -8,7 +8,9 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -108,6 +110,8 @@ class DbImpl final : public wal::GroupSink {
   std::string SpaceName(uint64_t space_id) const;
   void ReportLoss(const wal::LogLoss& loss);
   bool LostDropOf(const schema::RecordView& record);
+  bool IsOrphan(const schema::RecordView& record);
+  void AddOrphan(const schema::RecordView& record, const absl::Status& why);
   absl::Status LeaveDamagedLog();
 
   // --- db_write.cc
@@ -172,6 +176,10 @@ class DbImpl final : public wal::GroupSink {
   // While Start() publishes what it reads from the log.
   bool recovering_ = false;
   Lsn recovered_catalog_lsn_ = 0;  // what the catalog knew of spaces already
+  // Of a log that is salvaged: writes to spaces that are lost, by space id, and
+  // spaces that it drops.
+  std::map<uint64_t, wal::LogLoss> orphans_;
+  std::set<uint64_t> dropped_in_log_;
 
   // Synchronise themselves.
   OperationGate gate_;

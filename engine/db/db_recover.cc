@@ -53,6 +53,21 @@ absl::Status DbImpl::Recover() {
                    }));
   recovering_ = false;
   for (const wal::LogLoss& loss : log.losses) ReportLoss(loss);
+  const uint64_t next_space_id = next_space_id_.load(std::memory_order_relaxed);
+  for (const auto& [space_id, orphans] : orphans_) {
+    // A write that was logged behind the drop of its space was not acknowledged
+    // and is nobody's loss. It looks the same.
+    if (!log.losses.empty() || space_id >= next_space_id) {
+      ReportLoss(orphans);
+    }
+  }
+  if (!orphans_.empty()) {
+    // Numbers of spaces are never given twice.
+    const uint64_t last =
+        std::min(orphans_.rbegin()->first, schema::kWalNumberMax);
+    next_space_id_.store(std::max(next_space_id, last + 1),
+                         std::memory_order_relaxed);
+  }
   published_lsn_.store(log.position.next_lsn - 1, std::memory_order_release);
   if (options_.read_only) return absl::OkStatus();
   if (!salvage_report_.losses.empty()) {
@@ -70,27 +85,11 @@ absl::Status DbImpl::PublishRecovered(
   group->ForEachRecord([&](const schema::RecordView& record) {
     if (!status.ok()) return;
     status = CheckRecovered(record);
-    if (!status.ok() && options_.salvage_damaged_log) {
-      const std::string reason(status.message());
-      if (LostDropOf(record)) {
-        status = CheckRecovered(record);
-      } else {
-        // Of a space whose creation was lost. Its number is not given again.
+    if (options_.salvage_damaged_log) {
+      if (!status.ok() && LostDropOf(record)) status = CheckRecovered(record);
+      if (IsOrphan(record) || !status.ok()) {
+        AddOrphan(record, status);
         status = absl::OkStatus();
-        wal::LogLoss loss;
-        loss.path = wal_directory_->path();
-        loss.first_lsn = record.lsn;
-        loss.last_lsn = record.lsn;
-        loss.reason = reason;
-        loss.records.push_back({record.lsn, record.type, record.space_id,
-                                std::string(record.id), true});
-        ReportLoss(loss);
-        if (record.space_id < schema::kWalNumberMax) {
-          next_space_id_.store(
-              std::max(next_space_id_.load(std::memory_order_relaxed),
-                       record.space_id + 1),
-              std::memory_order_relaxed);
-        }
         return;
       }
     }
@@ -126,6 +125,36 @@ void DbImpl::ReportLoss(const wal::LogLoss& loss) {
   salvage_report_.losses.push_back(std::move(damage));
 }
 
+// Whether it writes to a space of which neither the catalog nor the log knows
+// where it came from: what created it was lost.
+bool DbImpl::IsOrphan(const schema::RecordView& record) {
+  if (record.lsn <= recovered_catalog_lsn_ ||
+      record.type == schema::RecordType::kCreateSpace) {
+    return false;
+  }
+  if (dropped_in_log_.count(record.space_id) != 0) return false;
+  if (record.type == schema::RecordType::kDropSpace) {
+    dropped_in_log_.insert(record.space_id);
+  }
+  return registry_.FindById(record.space_id).state == nullptr;
+}
+
+void DbImpl::AddOrphan(const schema::RecordView& record,
+                       const absl::Status& why) {
+  wal::LogLoss& orphans = orphans_[record.space_id];
+  if (orphans.first_lsn == 0) {
+    orphans.path = wal_directory_->path();
+    orphans.first_lsn = record.lsn;
+    orphans.reason = absl::StrCat(
+        "only writes to space ", record.space_id, ", which is lost itself",
+        why.ok() ? "" : ": ", std::string(why.message()));
+  }
+  orphans.last_lsn = record.lsn;
+  if (orphans.records.size() == wal::kLostRecordsMax) return;
+  orphans.records.push_back(
+      {record.lsn, record.type, record.space_id, std::string(record.id), true});
+}
+
 // Where a space is created under a name that is taken, the older space was
 // dropped, and the damage took the record that said so. Drops it then.
 bool DbImpl::LostDropOf(const schema::RecordView& record) {
@@ -144,6 +173,7 @@ bool DbImpl::LostDropOf(const schema::RecordView& record) {
   drop.space_id = holder->id();
   drop.lsn = record.lsn;
   PublishDrop(drop);
+  dropped_in_log_.insert(drop.space_id);
   return true;
 }
 

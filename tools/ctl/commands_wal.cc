@@ -28,6 +28,10 @@ std::string LsnText(Lsn first, Lsn last) {
   return last < first ? "-" : absl::StrCat(first, "-", last);
 }
 
+Lsn LastLsn(const wal::RecoveredLog& log) {
+  return log.segments.empty() ? 0 : log.segments.back().last_lsn;
+}
+
 const char* StateOf(const wal::RecoveredLog& log, size_t index) {
   if (log.segments[index].epoch == 0) return "damaged";
   if (log.segments[index].complete) return "complete";
@@ -167,7 +171,7 @@ VerbResult WalList(const Global& global) {
   const auto spares =
       std::count_if(names.begin(), names.end(), wal::IsSpareFileName);
   Json object = NewJsonObject();
-  object["last_lsn"] = log->position.predecessor.last_lsn;
+  object["last_lsn"] = LastLsn(*log);
   object["durable_lsn"] = log->durable_lsn;
   object["spares"] = spares;
   object["damages"] = log->losses.size();
@@ -215,7 +219,7 @@ VerbResult WalVerify(const Global& global, size_t findings_max) {
   const Json counters{{"segments", log->segments.size()},
                       {"groups", groups},
                       {"records", log->records},
-                      {"last_lsn", log->position.predecessor.last_lsn},
+                      {"last_lsn", LastLsn(*log)},
                       {"durable_lsn", log->durable_lsn}};
   const size_t shown = std::min(findings_max, findings.size());
   if (global.json) {

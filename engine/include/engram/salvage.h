@@ -27,7 +27,8 @@ struct LostWrite {
 };
 
 // A range of LSNs whose writes are gone, as far as no checkpoint had saved
-// them.
+// them. Or, where the creation of a space is gone, the writes to that space
+// between two LSNs; the reason says so.
 struct LogDamage {
   std::string path;     // the file, or the folder where a file is missing
   uint64_t offset = 0;  // of the damage in it
