@@ -245,7 +245,7 @@ absl::Status DbImpl::Recover() {
                      group->ForEachRecord(
                          [&](const schema::RecordView& record) {
                            if (status.ok()) status = CheckRecovered(record);
-                           if (status.ok()) Publish(record, group);
+                           if (status.ok()) PublishAny(record, group);
                          });
                      return status;
                    }));
