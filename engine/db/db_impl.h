@@ -86,8 +86,9 @@ class DbImpl final : public wal::GroupSink {
 
   const SalvageReport& salvage_report() const { return salvage_report_; }
 
-  // wal::GroupSink: makes records visible.
-  void OnDurable(const std::shared_ptr<const wal::Group>& group) override;
+  // wal::GroupSink
+  void Publish(const std::shared_ptr<const wal::Group>& group) override;
+  void OnDurable(Lsn lsn) override;
 
  private:
   DbImpl(const std::string& path, const Options& options, DatabaseFiles files);
@@ -122,8 +123,8 @@ class DbImpl final : public wal::GroupSink {
                              absl::Span<const SpacePtr> spaces,
                              const WriteOptions& options);
   absl::StatusOr<Lsn> AppendAdmin(const schema::RecordDraft& draft);
-  void Publish(const schema::RecordView& record,
-               const std::shared_ptr<const wal::Group>& group);
+  void PublishAny(const schema::RecordView& record,
+                  const std::shared_ptr<const wal::Group>& group);
   void PublishRecord(const schema::RecordView& record,
                      const std::shared_ptr<const wal::Group>& group);
   void PublishCreate(const schema::RecordView& record);

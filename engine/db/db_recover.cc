@@ -93,7 +93,7 @@ absl::Status DbImpl::PublishRecovered(
         return;
       }
     }
-    if (status.ok()) Publish(record, group);
+    if (status.ok()) PublishAny(record, group);
   });
   return status;
 }

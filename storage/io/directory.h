@@ -50,6 +50,15 @@ class File {
   // fdatasync: what was written is durable, times and the like may not be.
   // Enough for a file whose size does not change. An error is final as well.
   virtual absl::Status SyncData() = 0;
+
+  // Writes all of `data` at `offset` and makes it durable, in one blocking call
+  // where there is one for both. Enough for a file whose size does not change.
+  // An error is final, as for SyncData(), whichever half it struck.
+  virtual absl::Status WriteDurable(uint64_t offset,
+                                    absl::Span<const char> data) {
+    const absl::Status status = Write(offset, data);
+    return status.ok() ? SyncData() : status;
+  }
 };
 
 enum class OpenMode {
