@@ -314,6 +314,29 @@ absl::Status DecodeGroup(const GroupHeader& header,
   return absl::OkStatus();
 }
 
+bool DecodeLooseRecord(uint64_t epoch, absl::Span<const char> bytes,
+                       Lsn first_lsn, Lsn last_lsn, LooseRecord* record) {
+  if (bytes.size() < sizeof(RecordHeader)) return false;
+  const auto header = Load<RecordHeader>(bytes.data());
+  if (header.lsn < first_lsn || header.lsn > last_lsn ||
+      header.length < sizeof(RecordHeader) || header.length > bytes.size() ||
+      IsMarker(static_cast<RecordType>(header.type)) ||
+      !CheckBody(header, bytes.data() + sizeof(RecordHeader),
+                 header.length - sizeof(RecordHeader))
+           .ok()) {
+    return false;
+  }
+  record->view = ViewRecord(bytes.data());
+  record->intact = header.crc == RecordCrc(epoch, bytes.data(), header.length);
+  return record->intact ||
+         (header.flags == 0 && header.reserved == 0 && header.reserved2 == 0);
+}
+
+uint64_t EpochOfGroup(const char* block) {
+  const auto header = Load<GroupHeader>(block);
+  return header.magic == kGroupMagic ? header.epoch : 0;
+}
+
 RecordView ViewRecord(const char* record) {
   const auto header = Load<RecordHeader>(record);
   RecordView view;
@@ -353,6 +376,11 @@ RecordView ViewRecord(const char* record) {
       break;
   }
   return view;
+}
+
+ProducerView ViewProducer(const char* record) {
+  const auto header = Load<RecordHeader>(record);
+  return {header.producer, header.producer_sequence, header.producer_previous};
 }
 
 size_t RecordStride(const char* record) {

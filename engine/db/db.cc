@@ -65,6 +65,10 @@ absl::Status Db::Compact() { return impl_->Compact(); }
 
 absl::StatusOr<DbStats> Db::GetStats() const { return impl_->GetStats(); }
 
+const SalvageReport& Db::salvage_report() const {
+  return impl_->salvage_report();
+}
+
 absl::Status Db::Close() { return impl_->Close(); }
 
 // --- Space -------------------------------------------------------------------

@@ -8,7 +8,9 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -89,8 +91,11 @@ class DbImpl final : public wal::GroupSink {
   absl::Status Checkpoint();
   absl::Status Compact();
 
-  // wal::GroupSink: makes records visible.
-  void OnDurable(const std::shared_ptr<const wal::Group>& group) override;
+  const SalvageReport& salvage_report() const { return salvage_report_; }
+
+  // wal::GroupSink
+  void Publish(const std::shared_ptr<const wal::Group>& group) override;
+  void OnDurable(Lsn lsn) override;
 
  private:
   DbImpl(const std::string& path, const Options& options,
@@ -101,13 +106,22 @@ class DbImpl final : public wal::GroupSink {
   absl::Status LoadSpaces();
   absl::Status CheckUnlistedFamilies() const;
   absl::Status LoadSpace(const schema::CatalogEntry& entry);
-  absl::Status Recover();
-  absl::Status CheckRecovered(const schema::RecordView& record) const;
-  bool IsReplaced(const schema::SpaceDescription& description,
-                  Lsn created_lsn) const;
   absl::Status StartLog(const wal::RecoveredLog& log);
   SpacePtr AddSpace(const schema::SpaceDescription& description,
                     Lsn created_lsn);
+
+  // --- db_recover.cc
+  absl::Status Recover();
+  absl::Status PublishRecovered(const std::shared_ptr<const wal::Group>& group);
+  absl::Status CheckRecovered(const schema::RecordView& record) const;
+  bool IsReplaced(const schema::SpaceDescription& description,
+                  Lsn created_lsn) const;
+  std::string SpaceName(uint64_t space_id) const;
+  void ReportLoss(const wal::LogLoss& loss);
+  bool LostDropOf(const schema::RecordView& record);
+  bool IsOrphan(const schema::RecordView& record);
+  void AddOrphan(const schema::RecordView& record, const absl::Status& why);
+  absl::Status LeaveDamagedLog();
 
   // --- db_write.cc
   absl::Status CheckWritable() const;
@@ -117,8 +131,8 @@ class DbImpl final : public wal::GroupSink {
                              absl::Span<const SpacePtr> spaces,
                              const WriteOptions& options);
   absl::StatusOr<Lsn> AppendAdmin(const schema::RecordDraft& draft);
-  void Publish(const schema::RecordView& record,
-               const std::shared_ptr<const wal::Group>& group);
+  void PublishAny(const schema::RecordView& record,
+                  const std::shared_ptr<const wal::Group>& group);
   void PublishRecord(const schema::RecordView& record,
                      const std::shared_ptr<const wal::Group>& group);
   void PublishCreate(const schema::RecordView& record);
@@ -167,10 +181,15 @@ class DbImpl final : public wal::GroupSink {
   bool catalog_exists_ = false;
   std::vector<std::string> unlisted_families_;  // to be dropped by Start()
   uint64_t replayed_records_ = 0;
+  SalvageReport salvage_report_;
 
   // While Start() publishes what it reads from the log.
   bool recovering_ = false;
   Lsn recovered_catalog_lsn_ = 0;  // what the catalog knew of spaces already
+  // Of a log that is salvaged: writes to spaces that are lost, by space id, and
+  // spaces that it drops.
+  std::map<uint64_t, wal::LogLoss> orphans_;
+  std::set<uint64_t> dropped_in_log_;
 
   // Synchronise themselves.
   OperationGate gate_;

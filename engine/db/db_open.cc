@@ -10,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "engine/db/db_impl.h"
 #include "engine/db/options_check.h"
-#include "engine/space/vector_check.h"
 #include "schema/key_layout.h"
 #include "schema/limits.h"
 #include "schema/part_codec.h"
@@ -149,6 +148,9 @@ absl::Status DbImpl::Start() {
   ENGRAM_RETURN_IF_ERROR(LoadSpaces());
   ENGRAM_RETURN_IF_ERROR(Recover());
   if (!options_.read_only) {
+    if (!salvage_report_.losses.empty()) {
+      ENGRAM_RETURN_IF_ERROR(LeaveDamagedLog());
+    }
     // Only now: an Open() that fails changes nothing.
     for (const std::string& family : unlisted_families_) {
       ENGRAM_RETURN_IF_ERROR(store_->DropFamily(family));
@@ -229,90 +231,6 @@ absl::Status DbImpl::CheckUnlistedFamilies() const {
     ENGRAM_RETURN_IF_ERROR(status);
     return absl::DataLossError(absl::StrCat(
         "column family ", family, ": holds a space that the catalog lacks"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status DbImpl::Recover() {
-  wal::RecoveryOptions recovery;
-  recovery.database_id = files_.id;
-  {
-    MutexLock lock(checkpoint_mutex_);
-    recovered_catalog_lsn_ = catalog_.catalog_lsn;
-    recovery.low_water_lsn = catalog_.low_water_lsn;
-  }
-  recovery.known_durable_lsn = recovered_catalog_lsn_;
-  for (const space::SpaceEntry& entry : registry_.All()) {
-    recovery.known_durable_lsn = std::max(recovery.known_durable_lsn,
-                                          entry.state->head_checkpoint_lsn());
-  }
-  recovering_ = true;
-  ENGRAM_ASSIGN_OR_RETURN(
-      const wal::RecoveredLog log,
-      wal::Recover(wal_directory_.get(), recovery,
-                   [this](std::shared_ptr<const wal::Group> group) {
-                     absl::Status status;
-                     group->ForEachRecord(
-                         [&](const schema::RecordView& record) {
-                           if (status.ok()) status = CheckRecovered(record);
-                           if (status.ok()) Publish(record, group);
-                         });
-                     return status;
-                   }));
-  recovering_ = false;
-  if (!log.exists && catalog_exists_) {
-    return absl::DataLossError(
-        absl::StrCat("the log is missing; checkpoints reach to LSN ",
-                     recovery.known_durable_lsn));
-  }
-  published_lsn_.store(log.position.next_lsn - 1, std::memory_order_release);
-  if (options_.read_only) return absl::OkStatus();
-  return StartLog(log);
-}
-
-// Whether the catalog holds a later space under the name of the one that was
-// created at `created_lsn`: that one was dropped meanwhile. See MarkReplaced().
-bool DbImpl::IsReplaced(const schema::SpaceDescription& description,
-                        Lsn created_lsn) const {
-  const SpacePtr holder = registry_.FindByName(description.name).state;
-  return holder != nullptr && holder->id() > description.id &&
-         holder->created_lsn() > created_lsn;
-}
-
-// A record with a right checksum may still be hostile, or come from a log that
-// is not the one of this catalog.
-absl::Status DbImpl::CheckRecovered(const schema::RecordView& record) const {
-  const std::string where = absl::StrCat("log record ", record.lsn, ": ");
-  if (record.type == schema::RecordType::kCreateSpace) {
-    if (record.lsn <= recovered_catalog_lsn_) return absl::OkStatus();
-    absl::StatusOr<schema::SpaceDescription> description =
-        schema::DecodeSpaceDescription(record.description);
-    if (!description.ok()) {
-      return absl::DataLossError(
-          absl::StrCat(where, description.status().message()));
-    }
-    if (IsReplaced(*description, record.lsn)) return absl::OkStatus();
-    const space::SpaceEntry same_name = registry_.FindByName(description->name);
-    const space::SpaceEntry same_id = registry_.FindById(description->id);
-    if (description->id != record.space_id ||
-        same_name.state != same_id.state) {
-      return absl::DataLossError(
-          absl::StrCat(where, "creates space \"", description->name,
-                       "\" with id ", record.space_id, ", which is taken"));
-    }
-    return absl::OkStatus();
-  }
-  if (record.space_id >= next_space_id_.load(std::memory_order_relaxed)) {
-    return absl::DataLossError(absl::StrCat(
-        where, "names space ", record.space_id, ", which was never created"));
-  }
-  if (record.type != schema::RecordType::kObserve) return absl::OkStatus();
-  const space::SpaceEntry entry = registry_.FindById(record.space_id);
-  if (entry.state == nullptr) return absl::OkStatus();  // dropped
-  const absl::Status status =
-      space::CheckVector(entry.state->description(), record.vector);
-  if (!status.ok()) {
-    return absl::DataLossError(absl::StrCat(where, status.message()));
   }
   return absl::OkStatus();
 }

@@ -292,9 +292,11 @@ absl::StatusOr<std::vector<std::string>> DbImpl::ListSpaces() {
 
 // --- The log's thread, or recovery -------------------------------------------
 
-void DbImpl::OnDurable(const std::shared_ptr<const wal::Group>& group) {
+void DbImpl::OnDurable(Lsn) { NotifyProgress(); }
+
+void DbImpl::Publish(const std::shared_ptr<const wal::Group>& group) {
   group->ForEachRecord([this, &group](const schema::RecordView& record) {
-    Publish(record, group);
+    PublishAny(record, group);
   });
   published_lsn_.store(group->last_lsn(), std::memory_order_release);
   const uint64_t bytes = group->bytes().size();
@@ -303,11 +305,10 @@ void DbImpl::OnDurable(const std::shared_ptr<const wal::Group>& group) {
   if (since >= options_.checkpoint_wal_bytes || LogIsLong()) {
     RequestCheckpoint();
   }
-  NotifyProgress();
 }
 
-void DbImpl::Publish(const schema::RecordView& record,
-                     const std::shared_ptr<const wal::Group>& group) {
+void DbImpl::PublishAny(const schema::RecordView& record,
+                        const std::shared_ptr<const wal::Group>& group) {
   switch (record.type) {
     case schema::RecordType::kObserve:
     case schema::RecordType::kRemove:

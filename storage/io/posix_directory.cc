@@ -155,13 +155,13 @@ class PosixDirectory final : public Directory {
   absl::StatusOr<std::unique_ptr<File>> Open(absl::string_view name,
                                              OpenMode mode) override {
     if (mode == OpenMode::kRead) return OpenAt(name, O_RDONLY, false);
-    return OpenForWrite(name, O_RDWR);
+    return OpenDirect(name, mode == OpenMode::kReadDirect ? O_RDONLY : O_RDWR);
   }
 
   absl::StatusOr<std::unique_ptr<File>> CreateZeroed(absl::string_view name,
                                                      uint64_t bytes) override {
     ENGRAM_ASSIGN_OR_RETURN(std::unique_ptr<File> file,
-                            OpenForWrite(name, O_RDWR | O_CREAT | O_TRUNC));
+                            OpenDirect(name, O_RDWR | O_CREAT | O_TRUNC));
     AlignedBuffer zeros(kZeroFillBytes);
     std::memset(zeros.data(), 0, zeros.size());
     for (uint64_t offset = 0; offset < bytes; offset += zeros.size()) {
@@ -199,8 +199,8 @@ class PosixDirectory final : public Directory {
     return absl::StrCat(path_, "/", name);
   }
 
-  absl::StatusOr<std::unique_ptr<File>> OpenForWrite(absl::string_view name,
-                                                     int flags) {
+  absl::StatusOr<std::unique_ptr<File>> OpenDirect(absl::string_view name,
+                                                   int flags) {
     if (allow_direct_) {
       absl::StatusOr<std::unique_ptr<File>> file =
           OpenAt(name, flags | O_DIRECT, true);

@@ -30,10 +30,9 @@ class PwriteQueue final : public IoQueue {
     Completion completion;
     completion.tag = request.tag;
     if constexpr (Mutant("ack_before_sync")) {
-      if (unsynced_ == request.file) (void)request.file->SyncData();
-      unsynced_ = request.file;
       completion.stage = Completion::Stage::kDurable;
-      completion.status = request.file->Write(request.offset, request.data);
+      completion.status =
+          request.file->WriteDurable(request.offset, request.data);
       requests_.pop_front();
       return completion;
     }
@@ -84,7 +83,6 @@ class PwriteQueue final : public IoQueue {
   }
 
   std::deque<Entry> requests_;
-  File* unsynced_ = nullptr;  // of the mutant ack_before_sync
 
   Mutex mutex_;
   CondVar wake_;

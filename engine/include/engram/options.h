@@ -67,6 +67,17 @@ struct Options {
   // owner must not be running.
   bool read_only = false;
 
+  // Opens a database although acknowledged writes in its log are damaged, where
+  // Open() would fail with DATA_LOSS. What is not damaged is kept; what is lost
+  // is listed by Db::salvage_report() and, for good, in the file LOST of the
+  // database's folder. Everything kept is checkpointed, and the old log is
+  // given up, before Open() returns; the database then opens without this
+  // option. A lost write may have been a removal: what it removed is back. Copy
+  // the folder first if the damaged bytes may be wanted later. With read_only
+  // nothing is written, and the damage stays. Has no effect on a log that is
+  // not damaged; what is damaged elsewhere is still DATA_LOSS.
+  bool salvage_damaged_log = false;
+
   // Threads that link observations into graphs. 0: one per processor.
   int workers = 0;
 
