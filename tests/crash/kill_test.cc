@@ -187,7 +187,7 @@ class KillTest : public ::testing::Test {
 };
 
 TEST_F(KillTest, NothingAcknowledgedIsLostWithUring) {
-  RunCycles(false, CyclesFromEnvironment("ENGRAM_KILL_CYCLES_URING", 200));
+  RunCycles(false, CyclesFromEnvironment("ENGRAM_KILL_CYCLES_URING", 150));
 }
 
 TEST_F(KillTest, NothingAcknowledgedIsLostWithPwrite) {

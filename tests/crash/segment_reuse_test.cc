@@ -38,7 +38,8 @@ std::string PayloadOf(Lsn lsn, uint64_t run) {
 
 class NullSink final : public wal::GroupSink {
  public:
-  void OnDurable(const std::shared_ptr<const wal::Group>&) override {}
+  void Publish(const std::shared_ptr<const wal::Group>&) override {}
+  void OnDurable(Lsn) override {}
 };
 
 class SegmentReuseTest : public ::testing::Test {
