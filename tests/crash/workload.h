@@ -20,7 +20,7 @@ namespace engram::testing {
 inline constexpr int kWorkloadClients = 3;
 
 struct WorkloadSize {
-  int rounds = 18;  // each ends with something that is no write: see Run()
+  int rounds = 13;  // each ends with something that is no write: see Run()
   int steps_per_burst = 14;
 };
 
