@@ -173,7 +173,13 @@ absl::Status Store::DropFamily(absl::string_view name) {
     family = std::move(it->second);
     families_.erase(it);
   }
-  return ToStatus(db_->DropColumnFamily(family.get()));
+  const absl::Status status = ToStatus(db_->DropColumnFamily(family.get()));
+  if (!status.ok()) {
+    // It is still there: whoever tries again must not hear that it is gone.
+    MutexLock lock(mutex_);
+    families_[std::string(name)] = std::move(family);
+  }
+  return status;
 }
 
 absl::StatusOr<std::string> Store::Get(absl::string_view family,

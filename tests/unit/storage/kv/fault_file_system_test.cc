@@ -101,6 +101,21 @@ TEST_F(FaultFileSystemTest, AFullDiskIsForgottenOrTheStoreStopsForGood) {
                });
 }
 
+TEST_F(FaultFileSystemTest, AFamilyWhoseDropFailedIsStillThere) {
+  uint64_t struck = 0;
+  for (uint64_t nth = 1; nth < kFaultsMax; ++nth) {
+    const auto machine = NewStore();
+    io::SimPlan plan;
+    plan.fault = {io::SimFault::Target::kSyncs, io::SimFault::Effect::kIoError,
+                  nth, false};
+    machine->disk.SetPlan(plan);
+    if (machine->store->DropFamily(kFamily).ok()) break;
+    ++struck;
+    EXPECT_FALSE(absl::IsNotFound(machine->store->DropFamily(kFamily)));
+  }
+  EXPECT_GT(struck, 0u);
+}
+
 // RocksDB itself would remove the tables that the manifest may hold.
 TEST_F(FaultFileSystemTest, AStoreOpensAgainWhicheverSyncHadFailed) {
   ForEachFault(io::SimFault::Target::kSyncs, io::SimFault::Effect::kIoError,
