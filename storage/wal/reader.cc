@@ -1,6 +1,7 @@
 #include "storage/wal/reader.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -114,7 +115,8 @@ class Recovery {
   uint64_t records_ = 0;
   uint32_t chain_crc_ = 0;
   uint64_t candidate_bytes_left_ = 0;
-  Lsn vouched_before_ = 0;  // with options_.live, of an open segment
+  Lsn vouched_before_ = 0;            // with options_.live, of an open segment
+  std::optional<SegmentFile> added_;  // likewise, behind the last one
 };
 
 absl::StatusOr<RecoveredLog> Recovery::Run() {
@@ -129,6 +131,9 @@ absl::StatusOr<RecoveredLog> Recovery::Run() {
   }
   for (size_t i = 0; i < segments_.size(); ++i) {
     ENGRAM_RETURN_IF_ERROR(ScanSegment(i));
+    if (!added_.has_value()) continue;
+    segments_.push_back(*std::move(added_));
+    added_.reset();
   }
   if (segments_.empty() &&
       (options_.must_exist || options_.known_durable_lsn > low_water_lsn_)) {
@@ -233,7 +238,7 @@ absl::Status Recovery::Finish(size_t index, uint64_t end_offset) {
   found.groups = groups_;
   found.records = records_;
   found.end_offset = end_offset;
-  found.complete = RecordedOf(index) != nullptr;
+  found.complete = RecordedOf(index) != nullptr || added_.has_value();
   if (segment.scanner.has_value()) {
     found.epoch = segment.scanner->header().epoch;
     found.file_bytes = segment.scanner->file_bytes();
@@ -285,16 +290,20 @@ absl::Status Recovery::ScanSegment(size_t index) {
 }
 
 absl::Status Recovery::LoseSegment(size_t index, absl::string_view reason) {
+  const Lsn read = next_lsn_;
   if (index == 0) next_lsn_ = low_water_lsn_ + 1;
-  for (size_t i = index + 1; i < segments_.size(); ++i) {
+  Lsn last = std::max(next_lsn_ - 1, options_.known_durable_lsn);
+  bool open_ended = true;
+  for (size_t i = index + 1; i < segments_.size() && open_ended; ++i) {
     if (!segments_[i].scanner.has_value()) continue;
-    const Lsn last = segments_[i].scanner->header().predecessor.last_lsn;
+    last = segments_[i].scanner->header().predecessor.last_lsn;
     next_lsn_ = std::min(next_lsn_, std::max<Lsn>(last, 1));
-    return Lose(&segments_[index], 0, 0, last, false, reason);
+    open_ended = false;
   }
-  return Lose(&segments_[index], 0, 0,
-              std::max(next_lsn_ - 1, options_.known_durable_lsn), true,
-              reason);
+  const absl::Status status =
+      Lose(&segments_[index], 0, 0, last, open_ended, reason);
+  next_lsn_ = std::max(next_lsn_, read);
+  return status;
 }
 
 absl::Status Recovery::CheckFile(size_t index, bool* readable) {
@@ -440,6 +449,16 @@ absl::Status Recovery::ScanOpen(const SegmentFile& segment, bool last,
     ended = sealed;
   }
   if (!last) return absl::OkStatus();  // what is missing is reported with it
+  if (sealed && options_.live) {
+    // The owner has gone on since the folder was read.
+    absl::StatusOr<SegmentFile> next = OpenSegmentFile(
+        directory_, segment.number + 1, options_.database_id, true);
+    if (next.ok()) {
+      added_ = *std::move(next);
+      return absl::OkStatus();
+    }
+    if (!absl::IsNotFound(next.status())) return next.status();
+  }
   const Lsn durable = std::max(next_lsn_ - 1, options_.known_durable_lsn);
   if (sealed) {
     return Lose(&segment, offset, 0, durable, true,
