@@ -140,7 +140,7 @@ void Writer::SubmitReady() {
 
 absl::Status Writer::Write(const PendingPtr& pending, Lsn durable_lsn) {
   const size_t bytes = schema::GroupBytes(pending->group->record_bytes());
-  ENGRAM_CHECK(pending->rolls != end_.Fits(bytes));
+  ENGRAM_CHECK(pending->rolls || end_.Fits(bytes));
   if (pending->rolls) ENGRAM_RETURN_IF_ERROR(RollOver());
   io::WriteRequest request = end_.Place(pending->group.get(), durable_lsn);
   request.tag = first_tag_ + in_flight_.size() - 1;

@@ -70,6 +70,21 @@ absl::StatusOr<std::vector<SegmentFile>> OpenSegmentFiles(
   return segments;
 }
 
+absl::StatusOr<SegmentFile> OpenSegmentFile(io::Directory* directory,
+                                            uint64_t number,
+                                            const schema::DatabaseId& id,
+                                            bool live) {
+  SegmentFile segment;
+  segment.number = number;
+  ENGRAM_ASSIGN_OR_RETURN(
+      segment.file,
+      directory->Open(SegmentFileName(number),
+                      live ? io::OpenMode::kReadDirect : io::OpenMode::kRead));
+  if (!live) ENGRAM_RETURN_IF_ERROR(segment.file->Sync());
+  ENGRAM_RETURN_IF_ERROR(ReadHeader(id, &segment));
+  return segment;
+}
+
 absl::Status RebuildHeader(const schema::Predecessor* recorded, Lsn next_lsn,
                            SegmentFile* segment) {
   ENGRAM_ASSIGN_OR_RETURN(const uint64_t file_bytes, segment->file->Size());

@@ -31,6 +31,12 @@ struct SegmentFile {
 absl::StatusOr<std::vector<SegmentFile>> OpenSegmentFiles(
     io::Directory* directory, const schema::DatabaseId& id, bool live);
 
+// Opens one of them, as above. NOT_FOUND.
+absl::StatusOr<SegmentFile> OpenSegmentFile(io::Directory* directory,
+                                            uint64_t number,
+                                            const schema::DatabaseId& id,
+                                            bool live);
+
 // Puts the header of `segment` together again, from what the segment behind
 // it has recorded (null: there is none), else from its own first group, which
 // must then begin with `next_lsn` (0: any). Leaves it as it is if neither says

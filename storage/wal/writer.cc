@@ -41,6 +41,15 @@ constexpr size_t kCopiedBytesMax = size_t{64} << 10;
 // A larger group is left to the log's thread, which has several under way.
 constexpr size_t kLedBytesMax = size_t{256} << 10;
 
+// What only drops of spaces may use of a segment: they are how a user makes
+// room on a full disk. 16 blocks; fewer in the small segments of tests.
+constexpr uint64_t kDropReserveBytesMax = uint64_t{64} << 10;
+uint64_t DropReserveBytes(uint64_t segment_bytes) {
+  return std::min(
+      kDropReserveBytesMax,
+      segment_bytes / 8 / schema::kWalBlockBytes * schema::kWalBlockBytes);
+}
+
 // Longer waits would overflow when they are added to the time.
 constexpr int64_t kTimeoutMicrosMax = int64_t{1} << 60;
 
@@ -105,7 +114,7 @@ void Writer::Stop(bool clean_close) {
 
 size_t Writer::record_bytes_max() const {
   return options_.segment_bytes - kGroupsOffset - LogEnd::kReservedBytes -
-         sizeof(schema::GroupHeader);
+         DropReserveBytes(options_.segment_bytes) - sizeof(schema::GroupHeader);
 }
 
 // --- Appending ---------------------------------------------------------------
@@ -147,8 +156,10 @@ absl::StatusOr<Writer::Joined> Writer::Join(
     Durability durability, AppendCallback callback) {
   ENGRAM_CHECK(!drafts.empty());
   size_t bytes = 0;
+  bool drops = true;
   for (const schema::RecordDraft& draft : drafts) {
     bytes += schema::RecordBytes(draft);
+    drops = drops && draft.type == schema::RecordType::kDropSpace;
   }
   if (bytes > record_bytes_max()) {
     return absl::InvalidArgumentError(
@@ -161,7 +172,8 @@ absl::StatusOr<Writer::Joined> Writer::Join(
   bool wake = false;
   {
     MutexLock lock(mutex_);
-    ENGRAM_ASSIGN_OR_RETURN(joined.pending, WaitForRoom(bytes, deadline));
+    ENGRAM_ASSIGN_OR_RETURN(joined.pending,
+                            WaitForRoom(bytes, drops, deadline));
     PendingGroup& pending = *joined.pending;
     for (const schema::RecordDraft& draft : drafts) {
       pending.group->Add(draft, next_lsn_++);
@@ -187,7 +199,7 @@ absl::StatusOr<Writer::Joined> Writer::Join(
   return joined;
 }
 
-absl::StatusOr<Writer::PendingPtr> Writer::WaitForRoom(size_t bytes,
+absl::StatusOr<Writer::PendingPtr> Writer::WaitForRoom(size_t bytes, bool drops,
                                                        int64_t deadline) {
   while (true) {
     ENGRAM_RETURN_IF_ERROR(stats_.status);
@@ -196,7 +208,7 @@ absl::StatusOr<Writer::PendingPtr> Writer::WaitForRoom(size_t bytes,
       room_.Wait(mutex_);  // the log's thread takes a group any moment
       continue;
     }
-    PendingPtr pending = OpenGroup(bytes);
+    PendingPtr pending = OpenGroup(bytes, drops);
     if (pending != nullptr) return pending;
     mutex_.Unlock();
     const absl::Status status =
@@ -209,12 +221,14 @@ absl::StatusOr<Writer::PendingPtr> Writer::WaitForRoom(size_t bytes,
 
 // The group for records of `bytes`, with its place in a segment; nothing if
 // that takes a spare segment, and none is free.
-Writer::PendingPtr Writer::OpenGroup(size_t bytes) {
+Writer::PendingPtr Writer::OpenGroup(size_t bytes, bool drops) {
   const size_t group_max =
       std::min(kGroupRecordBytesTarget, record_bytes_max());
-  const auto fits = [this](size_t record_bytes) {
-    return planned_offset_ + GroupBytes(record_bytes) +
-               LogEnd::kReservedBytes <=
+  const size_t reserved =
+      LogEnd::kReservedBytes +
+      (drops ? 0 : DropReserveBytes(options_.segment_bytes));
+  const auto fits = [this, reserved](size_t record_bytes) {
+    return planned_offset_ + GroupBytes(record_bytes) + reserved <=
            options_.segment_bytes;
   };
   // What the last group held is the best guess for this one. A thread that

@@ -182,9 +182,11 @@ class Writer {
   absl::StatusOr<Joined> Join(absl::Span<const schema::RecordDraft> drafts,
                               int64_t room_timeout_micros,
                               Durability durability, AppendCallback callback);
-  absl::StatusOr<PendingPtr> WaitForRoom(size_t bytes, int64_t deadline)
+  absl::StatusOr<PendingPtr> WaitForRoom(size_t bytes, bool drops,
+                                         int64_t deadline)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  PendingPtr OpenGroup(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  PendingPtr OpenGroup(size_t bytes, bool drops)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CloseGroup(PendingGroup* pending) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   PendingPtr TakeFront() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool CanLead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

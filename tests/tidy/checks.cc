@@ -56,8 +56,12 @@ const std::vector<Row>& IncludeTable() {
                {"tools/", "engram/", "storage/base/", "nlohmann/", "CLI/",
                 "absl/"}},
               {"tools/bench/",
-               {"tools/", "engram/", "storage/", "schema/", "hnswlib/",
-                "faiss/", "nlohmann/", "CLI/", "absl/"}},
+               {"tools/", "engram/", "storage/base/", "hnswlib/", "faiss/",
+                "nlohmann/", "CLI/", "absl/"}},
+              // Measures the log alone, and RocksDB beside it.
+              {"tools/bench/wal_",
+               {"tools/", "storage/", "schema/", "rocksdb/", "nlohmann/",
+                "absl/"}},
               // Readers of foreign files: no engine, but the leaf's file
               // handling.
               {"tools/vectors/", {"tools/vectors/", "storage/base/", "absl/"}},

@@ -166,7 +166,7 @@ TEST(ReadLiveTest, DamageIsListedAndNothingIsWritten) {
   EXPECT_EQ(records, written.size() - 1);
 }
 
-// A real file system, two threads, segments that are recycled all the time.
+// A real file system, two threads, each file several segments by and by.
 TEST(ReadLiveTest, ReadsBesideABusyOwner) {
   testing::TemporaryDirectory folder;
   auto directory = io::OpenPosixDirectory(folder.path(), false);
@@ -182,8 +182,9 @@ TEST(ReadLiveTest, ReadsBesideABusyOwner) {
       ASSERT_TRUE(lsn.ok()) << lsn.status();
       written.store(*lsn, std::memory_order_relaxed);
       // Otherwise such small segments pass faster than anyone can read them.
-      ::usleep(1000);
-      if (*lsn <= 60) continue;
+      ::usleep(2000);
+      // Many at once, as behind a checkpoint.
+      if (*lsn % 200 != 0) continue;
       ASSERT_TRUE((*log)->writer().Recycle(*lsn - 60).ok());
     }
   });
@@ -194,7 +195,8 @@ TEST(ReadLiveTest, ReadsBesideABusyOwner) {
   auto reading = io::OpenPosixDirectory(folder.path(), false);
   ASSERT_TRUE(reading.ok());
   Lsn last = 0;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 100 || written.load(std::memory_order_relaxed) < 600;
+       ++i) {
     const auto found = Read(reading->get());
     ASSERT_TRUE(found.ok()) << found.status();
     ASSERT_TRUE(found->losses.empty()) << LossText(found->losses[0], nullptr);
@@ -202,8 +204,6 @@ TEST(ReadLiveTest, ReadsBesideABusyOwner) {
     ASSERT_GE(found->segments.back().last_lsn, last);
     last = found->segments.back().last_lsn;
   }
-  // Each file has been several segments by then.
-  EXPECT_GT(written.load(std::memory_order_relaxed), 200u);
 }
 
 }  // namespace
