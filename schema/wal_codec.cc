@@ -6,6 +6,7 @@
 #include "schema/limits.h"
 #include "storage/base/check.h"
 #include "storage/base/crc32c.h"
+#include "storage/base/mutant.h"
 
 namespace engram::schema {
 namespace {
@@ -264,7 +265,8 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(const char* block) {
 bool DecodeGroupHeader(const char* block, uint64_t epoch, uint64_t bytes_left,
                        GroupHeader* header) {
   *header = Load<GroupHeader>(block);
-  if (header->magic != kGroupMagic || header->epoch != epoch) return false;
+  if (header->magic != kGroupMagic) return false;
+  if (!Mutant("ignore_epoch") && header->epoch != epoch) return false;
   if (header->header_crc != Crc32c(block, offsetof(GroupHeader, header_crc))) {
     return false;
   }
@@ -312,6 +314,29 @@ absl::Status DecodeGroup(const GroupHeader& header,
   return absl::OkStatus();
 }
 
+bool DecodeLooseRecord(uint64_t epoch, absl::Span<const char> bytes,
+                       Lsn first_lsn, Lsn last_lsn, LooseRecord* record) {
+  if (bytes.size() < sizeof(RecordHeader)) return false;
+  const auto header = Load<RecordHeader>(bytes.data());
+  if (header.lsn < first_lsn || header.lsn > last_lsn ||
+      header.length < sizeof(RecordHeader) || header.length > bytes.size() ||
+      IsMarker(static_cast<RecordType>(header.type)) ||
+      !CheckBody(header, bytes.data() + sizeof(RecordHeader),
+                 header.length - sizeof(RecordHeader))
+           .ok()) {
+    return false;
+  }
+  record->view = ViewRecord(bytes.data());
+  record->intact = header.crc == RecordCrc(epoch, bytes.data(), header.length);
+  return record->intact ||
+         (header.flags == 0 && header.reserved == 0 && header.reserved2 == 0);
+}
+
+uint64_t EpochOfGroup(const char* block) {
+  const auto header = Load<GroupHeader>(block);
+  return header.magic == kGroupMagic ? header.epoch : 0;
+}
+
 RecordView ViewRecord(const char* record) {
   const auto header = Load<RecordHeader>(record);
   RecordView view;
@@ -351,6 +376,11 @@ RecordView ViewRecord(const char* record) {
       break;
   }
   return view;
+}
+
+ProducerView ViewProducer(const char* record) {
+  const auto header = Load<RecordHeader>(record);
+  return {header.producer, header.producer_sequence, header.producer_previous};
 }
 
 size_t RecordStride(const char* record) {

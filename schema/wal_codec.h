@@ -95,9 +95,33 @@ absl::Status DecodeGroup(const GroupHeader& header,
                          absl::Span<const char> group,
                          absl::FunctionRef<void(const RecordView&)> visit);
 
+// A record that was found in a group which is damaged.
+struct LooseRecord {
+  RecordView view;
+  bool intact = false;  // its own checksum is right
+};
+
+// Reads what may be a record at the start of `bytes`, which is aligned to 8
+// bytes: its LSN must lie in [first_lsn, last_lsn], and its sizes must fit.
+// Nothing else vouches for it where it is not intact. False if it is none.
+bool DecodeLooseRecord(uint64_t epoch, absl::Span<const char> bytes,
+                       Lsn first_lsn, Lsn last_lsn, LooseRecord* record);
+
+// The epoch that the block says it belongs to if it starts like a group: the
+// only way to it where the header of the segment is lost. 0 if it does not.
+uint64_t EpochOfGroup(const char* block);
+
 // Reads one record that this process has just written itself, and trusts it:
 // no crc is checked.
 RecordView ViewRecord(const char* record);
+
+// Who wrote such a record exactly once, as far as it says.
+struct ProducerView {
+  uint64_t producer = 0;
+  uint64_t sequence = 0;
+  uint64_t previous = 0;
+};
+ProducerView ViewProducer(const char* record);
 
 // The distance from a record to the next one.
 size_t RecordStride(const char* record);

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "schema/wal_layout.h"
 #include "storage/io/directory_lock.h"
+#include "storage/io/file_system.h"
 
 namespace engram::internal {
 
@@ -26,7 +27,8 @@ struct DatabaseFiles {
 
 // Locks the database in the folder `path`; makes one if there is none and
 // `create`, writes nothing if `read_only`. Errors as Db::Open() documents them.
-absl::StatusOr<DatabaseFiles> OpenDatabaseFiles(const std::string& path,
+absl::StatusOr<DatabaseFiles> OpenDatabaseFiles(io::FileSystem* files,
+                                                const std::string& path,
                                                 bool create, bool read_only);
 
 // 32 hexadecimal digits.

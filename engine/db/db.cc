@@ -27,6 +27,14 @@ absl::StatusOr<std::unique_ptr<Db>> Db::Open(const std::string& path,
   return std::unique_ptr<Db>(new Db(std::move(impl)));
 }
 
+absl::StatusOr<std::unique_ptr<Db>> internal::DbImpl::OpenOn(
+    const Environment& environment, const std::string& path,
+    const Options& options) {
+  ENGRAM_ASSIGN_OR_RETURN(std::shared_ptr<DbImpl> impl,
+                          Open(path, options, environment));
+  return std::unique_ptr<Db>(new Db(std::move(impl)));
+}
+
 absl::StatusOr<Space> Db::OpenSpace(absl::string_view name,
                                     const SpaceOptions& options) {
   ENGRAM_ASSIGN_OR_RETURN(std::shared_ptr<space::SpaceState> state,
@@ -57,6 +65,10 @@ absl::Status Db::Compact() { return impl_->Compact(); }
 
 absl::StatusOr<DbStats> Db::GetStats() const { return impl_->GetStats(); }
 
+const SalvageReport& Db::salvage_report() const {
+  return impl_->salvage_report();
+}
+
 absl::Status Db::Close() { return impl_->Close(); }
 
 // --- Space -------------------------------------------------------------------
@@ -77,6 +89,13 @@ absl::StatusOr<Lsn> Space::Observe(const Observation& observation,
                                    const WriteOptions& options) {
   if (db_ == nullptr) return NoSpace();
   return db_->Observe(state_, observation, options);
+}
+
+absl::Status Space::ObserveAsync(const Observation& observation,
+                                 const WriteOptions& options,
+                                 WriteCallback callback) {
+  if (db_ == nullptr) return NoSpace();
+  return db_->ObserveAsync(state_, observation, options, std::move(callback));
 }
 
 absl::StatusOr<Lsn> Space::Remove(absl::string_view id,

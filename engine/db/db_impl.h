@@ -8,7 +8,9 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,7 +20,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "engine/db/callback_queue.h"
 #include "engine/db/database_files.h"
+#include "engine/db/environment.h"
 #include "engine/db/operation_gate.h"
 #include "engine/ingest/worker_pool.h"
 #include "engine/space/catalog.h"
@@ -42,8 +46,14 @@ class DbImpl final : public wal::GroupSink {
  public:
   using SpacePtr = std::shared_ptr<space::SpaceState>;
 
-  static absl::StatusOr<std::shared_ptr<DbImpl>> Open(const std::string& path,
-                                                      const Options& options);
+  static absl::StatusOr<std::shared_ptr<DbImpl>> Open(
+      const std::string& path, const Options& options,
+      const Environment& environment = {});
+
+  // Db::Open() on another disk than the machine's.
+  static absl::StatusOr<std::unique_ptr<Db>> OpenOn(
+      const Environment& environment, const std::string& path,
+      const Options& options);
   ~DbImpl() override;
 
   DbImpl(const DbImpl&) = delete;
@@ -59,6 +69,10 @@ class DbImpl final : public wal::GroupSink {
   absl::StatusOr<Lsn> Observe(const SpacePtr& space,
                               const Observation& observation,
                               const WriteOptions& options);
+  absl::Status ObserveAsync(const SpacePtr& space,
+                            const Observation& observation,
+                            const WriteOptions& options,
+                            WriteCallback callback);
   absl::StatusOr<Lsn> Remove(const SpacePtr& space, absl::string_view id,
                              const WriteOptions& options);
   absl::StatusOr<Lsn> Write(const WriteBatch& batch,
@@ -82,35 +96,62 @@ class DbImpl final : public wal::GroupSink {
   absl::Status Checkpoint();
   absl::Status Compact();
 
-  // wal::GroupSink: makes records visible.
-  void OnDurable(const std::shared_ptr<const wal::Group>& group) override;
+  const SalvageReport& salvage_report() const { return salvage_report_; }
+
+  // wal::GroupSink
+  void Publish(const std::shared_ptr<const wal::Group>& group) override;
+  void OnDurable(Lsn lsn) override;
 
  private:
-  DbImpl(const std::string& path, const Options& options, DatabaseFiles files);
+  DbImpl(const std::string& path, const Options& options,
+         const Environment& environment, DatabaseFiles files);
 
   // --- db_open.cc
   absl::Status Start();
   absl::Status LoadSpaces();
   absl::Status CheckUnlistedFamilies() const;
   absl::Status LoadSpace(const schema::CatalogEntry& entry);
-  absl::Status Recover();
-  absl::Status CheckRecovered(const schema::RecordView& record) const;
-  bool IsReplaced(const schema::SpaceDescription& description,
-                  Lsn created_lsn) const;
   absl::Status StartLog(const wal::RecoveredLog& log);
   SpacePtr AddSpace(const schema::SpaceDescription& description,
                     Lsn created_lsn);
+
+  // --- db_recover.cc
+  absl::Status Recover();
+  absl::Status PublishRecovered(const std::shared_ptr<const wal::Group>& group);
+  absl::Status CheckRecovered(const schema::RecordView& record) const;
+  bool IsReplaced(const schema::SpaceDescription& description,
+                  Lsn created_lsn) const;
+  std::string SpaceName(uint64_t space_id) const;
+  void ReportLoss(const wal::LogLoss& loss);
+  bool LostDropOf(const schema::RecordView& record);
+  bool IsOrphan(const schema::RecordView& record);
+  void AddOrphan(const schema::RecordView& record, const absl::Status& why);
+  absl::Status LeaveDamagedLog();
 
   // --- db_write.cc
   absl::Status CheckWritable() const;
   absl::Status CheckObservation(const space::SpaceState& space,
                                 const Observation& observation) const;
+  // What a write was given of its spaces' room; see AdmissionGate.
+  struct Demand {
+    SpacePtr space;
+    uint64_t records = 0;
+    uint64_t bytes = 0;
+  };
+  using Admission = std::vector<Demand>;
+
+  absl::StatusOr<Admission> Admit(absl::Span<const schema::RecordDraft> drafts,
+                                  absl::Span<const SpacePtr> spaces,
+                                  int64_t deadline);
+  absl::StatusOr<Lsn> Settle(const Admission& admission, Lsn lsn,
+                             const absl::Status& logged);
+  wal::Durability DurabilityOf(const WriteOptions& options) const;
   absl::StatusOr<Lsn> Append(absl::Span<const schema::RecordDraft> drafts,
                              absl::Span<const SpacePtr> spaces,
                              const WriteOptions& options);
   absl::StatusOr<Lsn> AppendAdmin(const schema::RecordDraft& draft);
-  void Publish(const schema::RecordView& record,
-               const std::shared_ptr<const wal::Group>& group);
+  void PublishAny(const schema::RecordView& record,
+                  const std::shared_ptr<const wal::Group>& group);
   void PublishRecord(const schema::RecordView& record,
                      const std::shared_ptr<const wal::Group>& group);
   void PublishCreate(const schema::RecordView& record);
@@ -124,6 +165,7 @@ class DbImpl final : public wal::GroupSink {
   absl::Status WaitUntil(const std::function<bool()>& reached,
                          absl::string_view what, absl::Duration timeout);
   bool AllReached(Lsn lsn, Stage stage) const;
+  Lsn DurableLsn() const;
   void NotifyProgress();
 
   // --- db_checkpoint.cc
@@ -132,6 +174,7 @@ class DbImpl final : public wal::GroupSink {
   // Whether the log has reached half its limit.
   bool LogIsLong() const;
   void RequestCheckpoint();
+  absl::Status WaitPublishedDurable() const;
   absl::Status RunCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status AssignFamilies(absl::Span<const space::SpaceEntry> entries)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
@@ -147,6 +190,7 @@ class DbImpl final : public wal::GroupSink {
   // Constant after Start().
   const std::string path_;
   const Options options_;
+  const Environment environment_;
   DatabaseFiles files_;
   const int64_t owner_pid_;
   std::unique_ptr<kv::Store> store_;
@@ -158,13 +202,19 @@ class DbImpl final : public wal::GroupSink {
   bool catalog_exists_ = false;
   std::vector<std::string> unlisted_families_;  // to be dropped by Start()
   uint64_t replayed_records_ = 0;
+  SalvageReport salvage_report_;
 
   // While Start() publishes what it reads from the log.
   bool recovering_ = false;
   Lsn recovered_catalog_lsn_ = 0;  // what the catalog knew of spaces already
+  // Of a log that is salvaged: writes to spaces that are lost, by space id, and
+  // spaces that it drops.
+  std::map<uint64_t, wal::LogLoss> orphans_;
+  std::set<uint64_t> dropped_in_log_;
 
   // Synchronise themselves.
   OperationGate gate_;
+  CallbackQueue callbacks_;
   space::Registry registry_;
   // Relaxed: a count of its own, or only compared with itself.
   std::atomic<uint64_t> accepted_records_{0};
@@ -174,6 +224,10 @@ class DbImpl final : public wal::GroupSink {
   // Released after the spaces have seen the record, acquired by whoever
   // concludes from it what the spaces have seen.
   std::atomic<Lsn> published_lsn_{0};
+  // Stored before the spaces see a group, whose last LSN it is: what they, or
+  // the registry, know is not above it. Above durable_lsn where a write was
+  // acknowledged before its sync.
+  std::atomic<Lsn> publishing_lsn_{0};
 
   // One space is created or dropped at a time.
   Mutex create_mutex_;

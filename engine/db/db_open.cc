@@ -10,13 +10,11 @@
 #include "absl/strings/str_cat.h"
 #include "engine/db/db_impl.h"
 #include "engine/db/options_check.h"
-#include "engine/space/vector_check.h"
 #include "schema/key_layout.h"
 #include "schema/limits.h"
 #include "schema/part_codec.h"
 #include "storage/base/check.h"
 #include "storage/base/status_macros.h"
-#include "storage/io/posix_directory.h"
 
 namespace engram::internal {
 namespace {
@@ -93,19 +91,24 @@ absl::StatusOr<std::optional<schema::Head>> ReadHead(
 }  // namespace
 
 DbImpl::DbImpl(const std::string& path, const Options& options,
-               DatabaseFiles files)
+               const Environment& environment, DatabaseFiles files)
     : path_(path),
       options_(options),
+      environment_(environment),
       files_(std::move(files)),
-      owner_pid_(::getpid()) {}
+      owner_pid_(::getpid()),
+      callbacks_(options.async_writes_max) {}
 
-absl::StatusOr<std::shared_ptr<DbImpl>> DbImpl::Open(const std::string& path,
-                                                     const Options& options) {
+absl::StatusOr<std::shared_ptr<DbImpl>> DbImpl::Open(
+    const std::string& path, const Options& options,
+    const Environment& environment) {
   ENGRAM_RETURN_IF_ERROR(CheckOptions(options));
   ENGRAM_ASSIGN_OR_RETURN(
       DatabaseFiles files,
-      OpenDatabaseFiles(path, options.create_if_missing, options.read_only));
-  std::shared_ptr<DbImpl> db(new DbImpl(path, options, std::move(files)));
+      OpenDatabaseFiles(environment.files, path, options.create_if_missing,
+                        options.read_only));
+  std::shared_ptr<DbImpl> db(
+      new DbImpl(path, options, environment, std::move(files)));
   const absl::Status status = db->Start();
   if (!status.ok()) {
     return absl::Status(status.code(),
@@ -122,23 +125,33 @@ DbImpl::~DbImpl() {
 
 absl::Status DbImpl::Start() {
   ENGRAM_ASSIGN_OR_RETURN(wal_directory_,
-                          io::OpenPosixDirectory(files_.wal_path, false));
+                          environment_.files->OpenDirectory(files_.wal_path,
+                                                            /*create=*/false));
   // The store is made before the first segment of the log. Where there is a
   // log and no store, the store was lost.
   ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> log_files,
                           wal_directory_->List());
   kv::StoreOptions store_options;
   store_options.read_only = options_.read_only;
+  store_options.env = environment_.store_env;
   store_options.create_if_missing = std::none_of(
       log_files.begin(), log_files.end(), [](const std::string& name) {
         return wal::SegmentFileNumber(name) != 0;
       });
+  if (options_.read_only && store_options.create_if_missing &&
+      !kv::Store::Exists(files_.kv_path, environment_.store_env)) {
+    return absl::FailedPreconditionError(
+        "its creation was interrupted, and only a writer may complete it");
+  }
   ENGRAM_ASSIGN_OR_RETURN(store_,
                           kv::Store::Open(files_.kv_path, store_options));
   pool_ = std::make_unique<ingest::WorkerPool>(WorkerCount(options_.workers));
   ENGRAM_RETURN_IF_ERROR(LoadSpaces());
   ENGRAM_RETURN_IF_ERROR(Recover());
   if (!options_.read_only) {
+    if (!salvage_report_.losses.empty()) {
+      ENGRAM_RETURN_IF_ERROR(LeaveDamagedLog());
+    }
     // Only now: an Open() that fails changes nothing.
     for (const std::string& family : unlisted_families_) {
       ENGRAM_RETURN_IF_ERROR(store_->DropFamily(family));
@@ -223,90 +236,6 @@ absl::Status DbImpl::CheckUnlistedFamilies() const {
   return absl::OkStatus();
 }
 
-absl::Status DbImpl::Recover() {
-  wal::RecoveryOptions recovery;
-  recovery.database_id = files_.id;
-  {
-    MutexLock lock(checkpoint_mutex_);
-    recovered_catalog_lsn_ = catalog_.catalog_lsn;
-    recovery.low_water_lsn = catalog_.low_water_lsn;
-  }
-  recovery.known_durable_lsn = recovered_catalog_lsn_;
-  for (const space::SpaceEntry& entry : registry_.All()) {
-    recovery.known_durable_lsn = std::max(recovery.known_durable_lsn,
-                                          entry.state->head_checkpoint_lsn());
-  }
-  recovering_ = true;
-  ENGRAM_ASSIGN_OR_RETURN(
-      const wal::RecoveredLog log,
-      wal::Recover(wal_directory_.get(), recovery,
-                   [this](std::shared_ptr<const wal::Group> group) {
-                     absl::Status status;
-                     group->ForEachRecord(
-                         [&](const schema::RecordView& record) {
-                           if (status.ok()) status = CheckRecovered(record);
-                           if (status.ok()) Publish(record, group);
-                         });
-                     return status;
-                   }));
-  recovering_ = false;
-  if (!log.exists && catalog_exists_) {
-    return absl::DataLossError(
-        absl::StrCat("the log is missing; checkpoints reach to LSN ",
-                     recovery.known_durable_lsn));
-  }
-  published_lsn_.store(log.position.next_lsn - 1, std::memory_order_release);
-  if (options_.read_only) return absl::OkStatus();
-  return StartLog(log);
-}
-
-// Whether the catalog holds a later space under the name of the one that was
-// created at `created_lsn`: that one was dropped meanwhile. See MarkReplaced().
-bool DbImpl::IsReplaced(const schema::SpaceDescription& description,
-                        Lsn created_lsn) const {
-  const SpacePtr holder = registry_.FindByName(description.name).state;
-  return holder != nullptr && holder->id() > description.id &&
-         holder->created_lsn() > created_lsn;
-}
-
-// A record with a right checksum may still be hostile, or come from a log that
-// is not the one of this catalog.
-absl::Status DbImpl::CheckRecovered(const schema::RecordView& record) const {
-  const std::string where = absl::StrCat("log record ", record.lsn, ": ");
-  if (record.type == schema::RecordType::kCreateSpace) {
-    if (record.lsn <= recovered_catalog_lsn_) return absl::OkStatus();
-    absl::StatusOr<schema::SpaceDescription> description =
-        schema::DecodeSpaceDescription(record.description);
-    if (!description.ok()) {
-      return absl::DataLossError(
-          absl::StrCat(where, description.status().message()));
-    }
-    if (IsReplaced(*description, record.lsn)) return absl::OkStatus();
-    const space::SpaceEntry same_name = registry_.FindByName(description->name);
-    const space::SpaceEntry same_id = registry_.FindById(description->id);
-    if (description->id != record.space_id ||
-        same_name.state != same_id.state) {
-      return absl::DataLossError(
-          absl::StrCat(where, "creates space \"", description->name,
-                       "\" with id ", record.space_id, ", which is taken"));
-    }
-    return absl::OkStatus();
-  }
-  if (record.space_id >= next_space_id_.load(std::memory_order_relaxed)) {
-    return absl::DataLossError(absl::StrCat(
-        where, "names space ", record.space_id, ", which was never created"));
-  }
-  if (record.type != schema::RecordType::kObserve) return absl::OkStatus();
-  const space::SpaceEntry entry = registry_.FindById(record.space_id);
-  if (entry.state == nullptr) return absl::OkStatus();  // dropped
-  const absl::Status status =
-      space::CheckVector(entry.state->description(), record.vector);
-  if (!status.ok()) {
-    return absl::DataLossError(absl::StrCat(where, status.message()));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status DbImpl::StartLog(const wal::RecoveredLog& log) {
   wal::SegmentsOptions segments_options;
   segments_options.segment_bytes = options_.wal_segment_bytes;
@@ -325,6 +254,7 @@ absl::Status DbImpl::StartLog(const wal::RecoveredLog& log) {
   writer_options.segment_bytes = options_.wal_segment_bytes;
   writer_options.queue = ToQueueChoice(options_.wal_backend);
   writer_options.lock_fd = files_.lock.fd();
+  writer_options.create_queue = environment_.log_queue;
   ENGRAM_ASSIGN_OR_RETURN(
       writer_,
       wal::Writer::Open(writer_options, log.position, segments_.get(), this));
@@ -339,6 +269,10 @@ absl::Status DbImpl::StartLog(const wal::RecoveredLog& log) {
 absl::Status DbImpl::Close() {
   // A child has none of the threads that would be waited for.
   if (::getpid() != owner_pid_) return CheckWritable();
+  if (callbacks_.IsCallback()) {
+    return absl::FailedPreconditionError(
+        "the callback of a write must not close the database");
+  }
   if (!gate_.Close()) {
     return absl::FailedPreconditionError(
         absl::StrCat(path_, ": the database is closed"));

@@ -5,6 +5,7 @@
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>
+#include <wmmintrin.h>
 #endif
 
 namespace engram {
@@ -27,21 +28,92 @@ constexpr std::array<uint32_t, 256> MakeTable() {
 constexpr std::array<uint32_t, 256> kTable = MakeTable();
 
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) uint32_t ExtendSse42(uint32_t crc,
-                                                       const void* data,
-                                                       size_t bytes) {
-  const auto* next = static_cast<const unsigned char*>(data);
-  uint64_t state = ~crc;
-  for (; bytes >= 8; bytes -= 8, next += 8) {
-    uint64_t word;
-    std::memcpy(&word, next, sizeof(word));
-    state = _mm_crc32_u64(state, word);
+
+// One instruction takes 8 bytes but answers only after three cycles, so three
+// streams go side by side: 16 GB/s for a record of 3 KB and 22 for a megabyte,
+// where one makes 9.7. Long blocks for the body of a group, short ones for a
+// record.
+constexpr size_t kLongBlockBytes = 1024;
+constexpr size_t kShortBlockBytes = 128;
+
+// x^n modulo the polynomial, bits reflected: bit 31 is x^0.
+constexpr uint32_t PowerOfX(uint64_t n) {
+  uint32_t power = uint32_t{1} << 31;
+  for (; n > 0; --n) {
+    power = (power >> 1) ^ ((power & 1) != 0 ? kPolynomialReflected : 0);
   }
+  return power;
+}
+
+// What a CRC is multiplied by to append `bytes` zeros to what it was computed
+// of. The carry-less product of two reflected values is one power too high, and
+// its reduction by the crc instruction multiplies by x^32.
+constexpr uint64_t AppendZeros(size_t bytes) {
+  return PowerOfX(8 * bytes - 33);
+}
+
+__attribute__((target("sse4.2"))) inline uint64_t Crc8(uint64_t state,
+                                                       const void* from) {
+  uint64_t word;
+  std::memcpy(&word, from, sizeof(word));
+  return _mm_crc32_u64(state, word);
+}
+
+__attribute__((target("sse4.2,pclmul"))) inline uint64_t Multiply(
+    uint64_t state, uint64_t factor) {
+  const __m128i product =
+      _mm_clmulepi64_si128(_mm_cvtsi64_si128(static_cast<int64_t>(state)),
+                           _mm_cvtsi64_si128(static_cast<int64_t>(factor)), 0);
+  return _mm_crc32_u64(0, static_cast<uint64_t>(_mm_cvtsi128_si64(product)));
+}
+
+// The state after three blocks of kBlockBytes.
+template <size_t kBlockBytes>
+__attribute__((target("sse4.2,pclmul"))) inline uint64_t ThreeBlocks(
+    uint64_t state, const unsigned char* first) {
+  constexpr uint64_t kOneBlock = AppendZeros(kBlockBytes);
+  constexpr uint64_t kTwoBlocks = AppendZeros(2 * kBlockBytes);
+  const unsigned char* const second = first + kBlockBytes;
+  const unsigned char* const third = second + kBlockBytes;
+  uint64_t second_state = 0;
+  uint64_t third_state = 0;
+  for (size_t i = 0; i < kBlockBytes; i += 8) {
+    state = Crc8(state, first + i);
+    second_state = Crc8(second_state, second + i);
+    third_state = Crc8(third_state, third + i);
+  }
+  return Multiply(state, kTwoBlocks) ^ Multiply(second_state, kOneBlock) ^
+         third_state;
+}
+
+__attribute__((target("sse4.2"))) uint32_t ExtendState(
+    uint64_t state, const unsigned char* next, size_t bytes) {
+  for (; bytes >= 8; bytes -= 8, next += 8) state = Crc8(state, next);
   auto state32 = static_cast<uint32_t>(state);
   for (; bytes > 0; --bytes, ++next) {
     state32 = _mm_crc32_u8(state32, *next);
   }
   return ~state32;
+}
+
+uint32_t ExtendOneStream(uint32_t crc, const void* data, size_t bytes) {
+  return ExtendState(static_cast<uint32_t>(~crc),
+                     static_cast<const unsigned char*>(data), bytes);
+}
+
+__attribute__((target("sse4.2,pclmul"))) uint32_t ExtendThreeStreams(
+    uint32_t crc, const void* data, size_t bytes) {
+  const auto* next = static_cast<const unsigned char*>(data);
+  uint64_t state = static_cast<uint32_t>(~crc);
+  constexpr size_t kLongBytes = 3 * kLongBlockBytes;
+  for (; bytes >= kLongBytes; bytes -= kLongBytes, next += kLongBytes) {
+    state = ThreeBlocks<kLongBlockBytes>(state, next);
+  }
+  constexpr size_t kShortBytes = 3 * kShortBlockBytes;
+  for (; bytes >= kShortBytes; bytes -= kShortBytes, next += kShortBytes) {
+    state = ThreeBlocks<kShortBlockBytes>(state, next);
+  }
+  return ExtendState(state, next, bytes);
 }
 #endif
 
@@ -49,7 +121,10 @@ using ExtendFunction = uint32_t (*)(uint32_t, const void*, size_t);
 
 ExtendFunction ChooseExtend() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("sse4.2")) return ExtendSse42;
+  if (__builtin_cpu_supports("sse4.2")) {
+    return __builtin_cpu_supports("pclmul") ? ExtendThreeStreams
+                                            : ExtendOneStream;
+  }
 #endif
   return internal::ExtendCrc32cGeneric;
 }

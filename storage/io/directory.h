@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "storage/base/mutant.h"
 
 namespace engram::io {
 
@@ -50,11 +51,28 @@ class File {
   // fdatasync: what was written is durable, times and the like may not be.
   // Enough for a file whose size does not change. An error is final as well.
   virtual absl::Status SyncData() = 0;
+
+  // Writes all of `data` at `offset` and makes it durable, in one blocking call
+  // where there is one for both. Enough for a file whose size does not change.
+  // An error is final, as for SyncData(), whichever half it struck.
+  virtual absl::Status WriteDurable(uint64_t offset,
+                                    absl::Span<const char> data) {
+    if constexpr (Mutant("ack_before_sync")) {
+      (void)SyncData();  // of the writes before this one
+      return Write(offset, data);
+    }
+    absl::Status status = Write(offset, data);
+    if (status.ok() && !Mutant("skip_wal_sync")) status = SyncData();
+    if (Mutant("retry_failed_sync") && !status.ok()) status = SyncData();
+    return status;
+  }
 };
 
 enum class OpenMode {
-  kRead,   // through the page cache
-  kWrite,  // past it where the file system allows
+  kRead,        // through the page cache
+  kReadDirect,  // past it where the file system allows: beside a writer that
+                // does so, too, the cache may hold what was there before
+  kWrite,       // past it where the file system allows
 };
 
 // A folder. Names are plain: no slashes. Symbolic links, and files with

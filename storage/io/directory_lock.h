@@ -20,6 +20,9 @@ class DirectoryLock {
   // ring of a process that was killed lets go a little later than the process.
   static absl::StatusOr<DirectoryLock> Acquire(const std::string& path);
 
+  // Holds nothing; fd() is -1. For a disk that no other process can see.
+  static DirectoryLock Simulated() { return DirectoryLock(UniqueFd()); }
+
   int fd() const { return fd_.get(); }
 
   // Lets go before the object is destroyed, and for all who share the

@@ -1,14 +1,16 @@
 // Durable writes, asynchronously: each request is a write followed by the
-// fdatasync that covers it.
+// fdatasync that covers it, and completes twice.
 //
 //   queue->Submit({&file, offset, data, tag});
-//   WriteCompletion done = queue->WaitOne();
+//   queue->Wait(-1);  // {tag, kWritten}: survives the end of this process
+//   queue->Wait(-1);  // {tag, kDurable}: survives a power cut
 
 #ifndef ENGRAM_STORAGE_IO_IO_QUEUE_H_
 #define ENGRAM_STORAGE_IO_IO_QUEUE_H_
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,23 +21,35 @@
 namespace engram::io {
 
 struct WriteRequest {
-  File* file = nullptr;  // stays open until the completion
+  File* file = nullptr;  // stays open until the last completion
   uint64_t offset = 0;
-  absl::Span<const char> data;  // stays as it is until the completion
-  uint64_t tag = 0;             // comes back with the completion
+  absl::Span<const char> data;  // stays as it is until the last completion
+  uint64_t tag = 0;             // comes back with the completions
 };
 
-struct WriteCompletion {
+struct Completion {
+  enum class Stage {
+    kWritten,  // all of it is written, and its sync goes on
+    kDurable,  // its sync has returned
+  };
+
   uint64_t tag = 0;
-  // OK: the data is durable. Short writes and interruptions have been dealt
-  // with; what is reported here is final, a failed sync above all.
+  Stage stage = Stage::kWritten;
+  // A failure ends the request: it is its last completion, whatever the stage.
+  // Short writes and interruptions have been dealt with; what is reported here
+  // is final, a failed sync above all.
   absl::Status status;
+
+  bool last() const { return stage == Stage::kDurable || !status.ok(); }
 };
 
-// Thread safety: none; one thread owns a queue and has created it.
+// Requests may overtake each other; a request's own completions do not.
+//
+// Thread safety: one thread owns a queue and has created it. Only Wake() and
+// what is constant may be called by others.
 class IoQueue {
  public:
-  // Requests that may be under way at once.
+  // Upper bound of depth().
   static constexpr uint32_t kDepth = 8;
 
   virtual ~IoQueue() = default;
@@ -43,12 +57,22 @@ class IoQueue {
   // "io_uring" or "pwrite".
   virtual absl::string_view name() const = 0;
 
+  // Requests that are worth having under way at once; kDepth may be. 1 where
+  // nothing is asynchronous.
+  virtual uint32_t depth() const = 0;
+
   // Starts a request; at most kDepth may be under way. An error means that it
   // was not started and will not complete.
   virtual absl::Status Submit(const WriteRequest& request) = 0;
 
-  // Waits for any request to complete. At least one must be under way.
-  virtual WriteCompletion WaitOne() = 0;
+  // Waits for the next completion, for Wake(), or until `timeout_micros` have
+  // passed (negative: no limit); the latter two return nothing. May return
+  // nothing for no reason.
+  virtual std::optional<Completion> Wait(int64_t timeout_micros) = 0;
+
+  // Ends the Wait() of the queue's thread, or its next one if it is not
+  // waiting. Called by any thread.
+  virtual void Wake() = 0;
 };
 
 // A queue on io_uring: O_DIRECT write linked (IOSQE_IO_LINK: a short write
@@ -57,7 +81,8 @@ class IoQueue {
 // as container runtimes do by default, or where it lacks an operation.
 absl::StatusOr<std::unique_ptr<IoQueue>> CreateUringQueue(int lock_fd);
 
-// A queue of blocking pwrite and fdatasync calls.
+// A queue of blocking pwrite and fdatasync calls, made by Wait(). It looks at
+// Wake() only while no request is under way.
 std::unique_ptr<IoQueue> CreatePwriteQueue();
 
 }  // namespace engram::io

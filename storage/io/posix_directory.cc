@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +21,10 @@ namespace engram::io {
 namespace {
 
 constexpr size_t kZeroFillBytes = size_t{1} << 20;
+// EINTR, EAGAIN and writes of nothing are retried this often, then they are
+// errors.
+constexpr int kRetriesMax = 3;
+
 constexpr mode_t kFileMode = 0600;
 constexpr mode_t kDirectoryMode = 0700;
 
@@ -55,17 +60,20 @@ class PosixFile final : public File {
   }
 
   absl::Status Write(uint64_t offset, absl::Span<const char> data) override {
-    size_t done = 0;
-    while (done < data.size()) {
-      const ssize_t n =
-          ::pwrite(fd_.get(), data.data() + done, data.size() - done,
-                   static_cast<off_t>(offset + done));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return ErrnoStatus(errno, "write", path_);
-      if (n == 0) return ErrnoStatus(EIO, "write nothing to", path_);
-      done += static_cast<size_t>(n);
+    return WriteAll(offset, data, 0);
+  }
+
+  // Without O_DIRECT the page cache lies between, and one call for both gains
+  // nothing.
+  absl::Status WriteDurable(uint64_t offset,
+                            absl::Span<const char> data) override {
+    if (!direct_) return File::WriteDurable(offset, data);
+    const absl::Status status = WriteAll(offset, data, RWF_DSYNC);
+    // Not known to this file system; nothing was written.
+    if (absl::IsUnimplemented(status)) {
+      return File::WriteDurable(offset, data);
     }
-    return absl::OkStatus();
+    return status;
   }
 
   absl::Status Sync() override {
@@ -79,6 +87,34 @@ class PosixFile final : public File {
   }
 
  private:
+  // An interrupted call is made again, a short one continued: without O_DIRECT
+  // where it stopped, with it from the block on that it stopped in.
+  absl::Status WriteAll(uint64_t offset, absl::Span<const char> data,
+                        int flags) {
+    size_t done = 0;
+    int failures = 0;
+    while (done < data.size()) {
+      const iovec rest = {const_cast<char*>(data.data()) + done,
+                          data.size() - done};
+      const ssize_t n = ::pwritev2(fd_.get(), &rest, 1,
+                                   static_cast<off_t>(offset + done), flags);
+      if (n < 0 && (errno == EINTR || errno == EAGAIN) &&
+          failures++ < kRetriesMax) {
+        continue;
+      }
+      if (n < 0) return ErrnoStatus(errno, "write", path_);
+      size_t progress = static_cast<size_t>(n);
+      if (direct_ && done + progress < data.size()) {
+        progress -= progress % AlignedBuffer::kAlignment;
+      }
+      if (progress == 0 && failures++ == kRetriesMax) {
+        return ErrnoStatus(EIO, "write nothing to", path_);
+      }
+      done += progress;
+    }
+    return absl::OkStatus();
+  }
+
   const std::string path_;
   const UniqueFd fd_;
   const bool direct_;
@@ -119,13 +155,13 @@ class PosixDirectory final : public Directory {
   absl::StatusOr<std::unique_ptr<File>> Open(absl::string_view name,
                                              OpenMode mode) override {
     if (mode == OpenMode::kRead) return OpenAt(name, O_RDONLY, false);
-    return OpenForWrite(name, O_RDWR);
+    return OpenDirect(name, mode == OpenMode::kReadDirect ? O_RDONLY : O_RDWR);
   }
 
   absl::StatusOr<std::unique_ptr<File>> CreateZeroed(absl::string_view name,
                                                      uint64_t bytes) override {
     ENGRAM_ASSIGN_OR_RETURN(std::unique_ptr<File> file,
-                            OpenForWrite(name, O_RDWR | O_CREAT | O_TRUNC));
+                            OpenDirect(name, O_RDWR | O_CREAT | O_TRUNC));
     AlignedBuffer zeros(kZeroFillBytes);
     std::memset(zeros.data(), 0, zeros.size());
     for (uint64_t offset = 0; offset < bytes; offset += zeros.size()) {
@@ -163,8 +199,8 @@ class PosixDirectory final : public Directory {
     return absl::StrCat(path_, "/", name);
   }
 
-  absl::StatusOr<std::unique_ptr<File>> OpenForWrite(absl::string_view name,
-                                                     int flags) {
+  absl::StatusOr<std::unique_ptr<File>> OpenDirect(absl::string_view name,
+                                                   int flags) {
     if (allow_direct_) {
       absl::StatusOr<std::unique_ptr<File>> file =
           OpenAt(name, flags | O_DIRECT, true);

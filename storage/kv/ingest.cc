@@ -1,9 +1,7 @@
-#include <filesystem>
-#include <system_error>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "rocksdb/db.h"
+#include "rocksdb/env.h"
 #include "rocksdb/sst_file_writer.h"
 #include "schema/key_layout.h"
 #include "storage/base/check.h"
@@ -14,14 +12,14 @@
 namespace engram::kv {
 
 struct Ingest::Table {
-  Table(std::string file_path,
+  Table(std::string file_path, rocksdb::Env* env,
         const std::shared_ptr<rocksdb::Cache>& block_cache,
         rocksdb::ColumnFamilyHandle* family)
       : path(std::move(file_path)),
-        writer(
-            rocksdb::EnvOptions(),
-            rocksdb::Options(MakeDbOptions(), MakeFamilyOptions(block_cache)),
-            family) {}
+        writer(rocksdb::EnvOptions(),
+               rocksdb::Options(MakeDbOptions(env),
+                                MakeFamilyOptions(block_cache)),
+               family) {}
 
   std::string path;
   rocksdb::SstFileWriter writer;
@@ -38,8 +36,8 @@ Ingest::~Ingest() {
   // A committed table has moved away. What is left is in the way of nothing,
   // and Store::Open() removes it at the latest.
   for (const Table* table : {main_.get(), vectors_.get()}) {
-    std::error_code ignored;
-    if (table != nullptr) std::filesystem::remove(table->path, ignored);
+    if (table == nullptr) continue;
+    store_->env_->DeleteFile(table->path).PermitUncheckedError();
   }
 }
 
@@ -49,7 +47,7 @@ absl::StatusOr<Ingest::Table*> Ingest::TableFor(absl::string_view key) {
   if (table == nullptr) {
     table = std::make_unique<Table>(
         absl::StrCat(scratch_prefix_, vectors ? "-vectors.sst" : "-main.sst"),
-        store_->block_cache_, family_.get());
+        store_->env_.get(), store_->block_cache_, family_.get());
     ENGRAM_RETURN_IF_ERROR(ToStatus(table->writer.Open(table->path)));
   }
   ++table->entries;
@@ -76,7 +74,7 @@ absl::Status Ingest::Commit() {
     paths.push_back(table->path);
   }
   if (paths.empty()) return absl::OkStatus();
-  ENGRAM_RETURN_IF_ERROR(store_->ResumeIfNeeded());
+  ENGRAM_RETURN_IF_ERROR(store_->CheckRunning());
   rocksdb::IngestExternalFileOptions options;
   options.move_files = true;
   options.failed_move_fall_back_to_copy = false;

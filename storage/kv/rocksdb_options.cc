@@ -30,8 +30,9 @@ class SilentLogger final : public rocksdb::Logger {
 
 }  // namespace
 
-rocksdb::DBOptions MakeDbOptions() {
+rocksdb::DBOptions MakeDbOptions(rocksdb::Env* env) {
   rocksdb::DBOptions options;
+  options.env = env;
   options.info_log = std::make_shared<SilentLogger>();
   options.create_if_missing = true;
   options.max_open_files = kOpenFilesMax;

@@ -14,7 +14,7 @@
 
 namespace engram::kv {
 
-rocksdb::DBOptions MakeDbOptions();
+rocksdb::DBOptions MakeDbOptions(rocksdb::Env* env);
 
 // All families of a store share one block cache.
 std::shared_ptr<rocksdb::Cache> MakeBlockCache();

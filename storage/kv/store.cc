@@ -2,21 +2,25 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
-#include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "rocksdb/db.h"
+#include "rocksdb/env.h"
 #include "schema/key_layout.h"
 #include "storage/base/check.h"
 #include "storage/base/status_macros.h"
+#include "storage/kv/keep_files.h"
 #include "storage/kv/rocksdb_options.h"
+#include "storage/kv/stop_listener.h"
 
 namespace engram::kv {
 namespace {
 
 constexpr absl::string_view kScratchFolder = "scratch";
+
+// RocksDB's file without which there is no database.
+constexpr absl::string_view kCurrentName = "/CURRENT";
 
 // Tables that may overlap before the family is compacted.
 constexpr uint64_t kOverlappingTablesMax = 8;
@@ -26,13 +30,14 @@ constexpr uint64_t kOverlappingTablesMax = 8;
 constexpr size_t kTablesMax = 64;
 constexpr uint64_t kSmallTableBytes = uint64_t{4} << 20;
 
-absl::Status ResetScratch(const std::string& path) {
-  std::error_code error;
-  std::filesystem::remove_all(path, error);
-  if (!error) std::filesystem::create_directories(path, error);
-  if (error) {
-    return absl::InternalError(
-        absl::StrCat("create ", path, ": ", error.message()));
+// Only tables ever stand in the folder.
+absl::Status ResetScratch(rocksdb::Env* env, const std::string& path) {
+  ENGRAM_RETURN_IF_ERROR(ToStatus(env->CreateDirIfMissing(path)));
+  std::vector<std::string> names;
+  ENGRAM_RETURN_IF_ERROR(ToStatus(env->GetChildren(path, &names)));
+  for (const std::string& name : names) {
+    ENGRAM_RETURN_IF_ERROR(
+        ToStatus(env->DeleteFile(absl::StrCat(path, "/", name))));
   }
   return absl::OkStatus();
 }
@@ -51,9 +56,8 @@ absl::StatusOr<std::vector<std::string>> ListFamilies(
     const std::string& path, const rocksdb::DBOptions& options) {
   // RocksDB takes a folder without CURRENT for an empty one, and would start
   // anew in it.
-  const std::string current = path + "/CURRENT";
-  std::error_code error;
-  if (!std::filesystem::exists(current, error)) {
+  const std::string current = absl::StrCat(path, kCurrentName);
+  if (options.env->FileExists(current).IsNotFound()) {
     if (!options.create_if_missing) {
       return absl::DataLossError(absl::StrCat(current, " is missing"));
     }
@@ -67,20 +71,27 @@ absl::StatusOr<std::vector<std::string>> ListFamilies(
 
 }  // namespace
 
-Store::Store(std::string scratch_path, bool read_only)
+Store::Store(std::string scratch_path, const StoreOptions& options)
     : scratch_path_(std::move(scratch_path)),
-      read_only_(read_only),
-      block_cache_(MakeBlockCache()) {}
+      read_only_(options.read_only),
+      block_cache_(MakeBlockCache()),
+      stop_(std::make_shared<StopListener>()),
+      env_(NewKeepFilesEnv(
+          options.env == nullptr ? rocksdb::Env::Default() : options.env,
+          stop_)) {}
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(
     const std::string& path, const StoreOptions& options) {
   std::unique_ptr<Store> store(
-      new Store(absl::StrCat(path, "/", kScratchFolder), options.read_only));
-  rocksdb::DBOptions db_options = MakeDbOptions();
+      new Store(absl::StrCat(path, "/", kScratchFolder), options));
+  rocksdb::DBOptions db_options = MakeDbOptions(store->env_.get());
+  db_options.listeners.push_back(store->stop_);
   db_options.create_if_missing =
       options.create_if_missing && !options.read_only;
   if (!options.read_only) {
-    ENGRAM_RETURN_IF_ERROR(ResetScratch(store->scratch_path_));
+    ENGRAM_RETURN_IF_ERROR(ToStatus(store->env_->CreateDirIfMissing(path)));
+    ENGRAM_RETURN_IF_ERROR(
+        ResetScratch(store->env_.get(), store->scratch_path_));
   }
   ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                           ListFamilies(path, db_options));
@@ -102,6 +113,11 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
     store->families_[names[i]] = FamilyRef(handles[i]);
   }
   return store;
+}
+
+bool Store::Exists(const std::string& path, rocksdb::Env* env) {
+  if (env == nullptr) env = rocksdb::Env::Default();
+  return !env->FileExists(absl::StrCat(path, kCurrentName)).IsNotFound();
 }
 
 Store::~Store() {
@@ -135,6 +151,7 @@ absl::StatusOr<Store::FamilyRef> Store::Find(absl::string_view family) const {
 
 absl::Status Store::CreateFamily(absl::string_view name) {
   ENGRAM_CHECK(!read_only_);  // RocksDB itself does not refuse
+  ENGRAM_RETURN_IF_ERROR(CheckRunning());
   rocksdb::ColumnFamilyHandle* handle = nullptr;
   ENGRAM_RETURN_IF_ERROR(ToStatus(db_->CreateColumnFamily(
       MakeFamilyOptions(block_cache_), std::string(name), &handle)));
@@ -145,6 +162,7 @@ absl::Status Store::CreateFamily(absl::string_view name) {
 
 absl::Status Store::DropFamily(absl::string_view name) {
   ENGRAM_CHECK(!read_only_ && name != kDefaultFamily);
+  ENGRAM_RETURN_IF_ERROR(CheckRunning());
   FamilyRef family;
   {
     MutexLock lock(mutex_);
@@ -155,7 +173,13 @@ absl::Status Store::DropFamily(absl::string_view name) {
     family = std::move(it->second);
     families_.erase(it);
   }
-  return ToStatus(db_->DropColumnFamily(family.get()));
+  const absl::Status status = ToStatus(db_->DropColumnFamily(family.get()));
+  if (!status.ok()) {
+    // It is still there: whoever tries again must not hear that it is gone.
+    MutexLock lock(mutex_);
+    families_[std::string(name)] = std::move(family);
+  }
+  return status;
 }
 
 absl::StatusOr<std::string> Store::Get(absl::string_view family,
@@ -199,7 +223,8 @@ absl::StatusOr<std::unique_ptr<Ingest>> Store::NewIngest(
       this, std::move(handle), absl::StrCat(scratch_path_, "/", number)));
 }
 
-absl::Status Store::ResumeIfNeeded() {
+absl::Status Store::CheckRunning() {
+  ENGRAM_RETURN_IF_ERROR(stop_->status());
   {
     MutexLock lock(mutex_);
     if (!resume_needed_) return absl::OkStatus();
@@ -212,6 +237,7 @@ absl::Status Store::ResumeIfNeeded() {
 
 absl::Status Store::CompactIfNeeded(absl::string_view family) {
   ENGRAM_CHECK(!read_only_);
+  ENGRAM_RETURN_IF_ERROR(CheckRunning());
   ENGRAM_ASSIGN_OR_RETURN(const FamilyRef handle, Find(family));
   uint64_t tables = 0;
   std::string text;
@@ -233,6 +259,7 @@ absl::Status Store::CompactIfNeeded(absl::string_view family) {
 
 absl::Status Store::CompactAll() {
   ENGRAM_CHECK(!read_only_);
+  ENGRAM_RETURN_IF_ERROR(CheckRunning());
   std::vector<FamilyRef> families;
   {
     MutexLock lock(mutex_);

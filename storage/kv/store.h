@@ -24,6 +24,7 @@ namespace rocksdb {
 class Cache;
 class ColumnFamilyHandle;
 class DB;
+class Env;
 }  // namespace rocksdb
 
 namespace engram::kv {
@@ -34,9 +35,11 @@ inline constexpr absl::string_view kDefaultFamily = "default";
 struct StoreOptions {
   bool read_only = false;
   bool create_if_missing = true;  // not if read_only
+  rocksdb::Env* env = nullptr;    // null: RocksDB's own; outlives the store
 };
 
 class Ingest;
+class StopListener;
 
 // Thread safety: all methods may be called concurrently, but for this: no
 // Ingest into a family may be open while the family is dropped. RocksDB latches
@@ -49,6 +52,10 @@ class Store {
   //   DATA_LOSS    RocksDB finds its own files damaged, or they are missing
   static absl::StatusOr<std::unique_ptr<Store>> Open(
       const std::string& path, const StoreOptions& options);
+
+  // Whether a store was ever made in the folder `path`; `env` as in
+  // StoreOptions.
+  static bool Exists(const std::string& path, rocksdb::Env* env);
 
   ~Store();
 
@@ -92,14 +99,17 @@ class Store {
 
   using FamilyRef = std::shared_ptr<rocksdb::ColumnFamilyHandle>;
 
-  Store(std::string scratch_path, bool read_only);
+  Store(std::string scratch_path, const StoreOptions& options);
 
   absl::StatusOr<FamilyRef> Find(absl::string_view family) const;
-  absl::Status ResumeIfNeeded();
+  // Before each change. INTERNAL once RocksDB has stopped.
+  absl::Status CheckRunning();
 
   const std::string scratch_path_;
   const bool read_only_;
   const std::shared_ptr<rocksdb::Cache> block_cache_;
+  const std::shared_ptr<StopListener> stop_;
+  const std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
 
   mutable Mutex mutex_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "storage/base/check.h"
 
@@ -11,6 +12,13 @@ using schema::GroupBytes;
 using schema::GroupHeader;
 
 Group::Group(size_t record_bytes) : data_(GroupBytes(record_bytes)) {}
+
+Group::Group(std::shared_ptr<BufferPool> pool)
+    : pool_(std::move(pool)), data_(pool_->Take()) {}
+
+Group::~Group() {
+  if (pool_ != nullptr) pool_->Put(std::move(data_));
+}
 
 Group::Group(AlignedBuffer data, const GroupHeader& header)
     : data_(std::move(data)),

@@ -12,6 +12,7 @@
 #include "absl/types/span.h"
 #include "schema/wal_codec.h"
 #include "storage/base/aligned_buffer.h"
+#include "storage/base/buffer_pool.h"
 
 namespace engram::wal {
 
@@ -22,11 +23,20 @@ namespace engram::wal {
 // Thread safety: not while records are added; immutable after Seal().
 class Group {
  public:
-  // A group with room for `record_bytes`; Add() makes more where needed.
+  // A group with room for `record_bytes`; Add() makes more where needed, and
+  // copies what there is.
   explicit Group(size_t record_bytes);
+
+  // A group with a buffer of `pool`, which gets it back in the end.
+  explicit Group(std::shared_ptr<BufferPool> pool);
 
   // A group that was read: `data` holds all of it, header included.
   Group(AlignedBuffer data, const schema::GroupHeader& header);
+
+  ~Group();
+
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
 
   // Appends a record.
   void Add(const schema::RecordDraft& draft, Lsn lsn);
@@ -36,6 +46,9 @@ class Group {
 
   uint32_t record_count() const { return record_count_; }
   size_t record_bytes() const { return record_bytes_; }
+
+  // Bytes of records that it has room for without another copy of them all.
+  size_t capacity() const { return data_.size() - sizeof(schema::GroupHeader); }
 
   // 0 if there is no record, or only a marker.
   Lsn last_lsn() const { return last_lsn_; }
@@ -55,6 +68,7 @@ class Group {
  private:
   void Grow(size_t record_bytes);
 
+  const std::shared_ptr<BufferPool> pool_;  // or nullptr
   AlignedBuffer data_;
   size_t record_bytes_ = 0;
   uint32_t record_count_ = 0;

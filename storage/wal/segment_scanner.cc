@@ -1,6 +1,8 @@
 #include "storage/wal/segment_scanner.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "schema/wal_codec.h"
@@ -23,27 +25,63 @@ absl::StatusOr<SegmentScanner> SegmentScanner::Open(const io::File* file) {
   ENGRAM_ASSIGN_OR_RETURN(
       const size_t read,
       file->Read(0, absl::MakeSpan(blocks.data(), blocks.size())));
-  absl::Status first_error = absl::DataLossError("segment header: truncated");
+  absl::Status error = absl::DataLossError("segment header: truncated");
+  std::optional<schema::SegmentHeader> found;
+  size_t damaged = schema::kSegmentHeaderCopies;
   for (size_t copy = 0; copy < schema::kSegmentHeaderCopies; ++copy) {
     if ((copy + 1) * kWalBlockBytes > read) break;
-    absl::StatusOr<schema::SegmentHeader> header =
+    const absl::StatusOr<schema::SegmentHeader> header =
         schema::DecodeSegmentHeader(blocks.data() + copy * kWalBlockBytes);
-    if (header.ok() && file_bytes < header->segment_bytes) {
-      // Every byte was written before the segment was used.
-      return absl::DataLossError(absl::StrCat(file->path(), ": truncated, has ",
-                                              file_bytes, " bytes of ",
-                                              header->segment_bytes));
-    }
     if (header.ok()) {
-      return SegmentScanner(file, *header, header->segment_bytes);
+      --damaged;
+      if (!found.has_value()) found = *header;
+      continue;
     }
     // Intact but of a newer version says more than damaged.
     if (copy == 0 || absl::IsUnimplemented(header.status())) {
-      first_error = header.status();
+      error = header.status();
     }
   }
-  return absl::Status(first_error.code(),
-                      absl::StrCat(file->path(), ": ", first_error.message()));
+  if (!found.has_value()) {
+    return absl::Status(error.code(),
+                        absl::StrCat(file->path(), ": ", error.message()));
+  }
+  SegmentScanner scanner(file, *found,
+                         std::min(file_bytes, found->segment_bytes));
+  // Every byte was written before the segment was used.
+  scanner.truncated_ = file_bytes < found->segment_bytes;
+  scanner.header_copy_damaged_ = damaged != 0;
+  return scanner;
+}
+
+absl::StatusOr<SegmentScanner> SegmentScanner::OpenWithHeader(
+    const io::File* file, const schema::SegmentHeader& header) {
+  ENGRAM_ASSIGN_OR_RETURN(const uint64_t file_bytes, file->Size());
+  return SegmentScanner(file, header, file_bytes);
+}
+
+std::string SegmentScanner::TruncatedText() const {
+  return absl::StrCat("truncated, has ", file_bytes_, " bytes of ",
+                      header_.segment_bytes);
+}
+
+absl::StatusOr<bool> SegmentScanner::IsUnchanged() const {
+  const absl::StatusOr<SegmentScanner> now = Open(file_);
+  if (absl::IsDataLoss(now.status())) return false;
+  ENGRAM_RETURN_IF_ERROR(now.status());
+  return now->header_.epoch == header_.epoch &&
+         now->header_.number == header_.number;
+}
+
+absl::StatusOr<AlignedBuffer> SegmentScanner::ReadRaw(uint64_t offset,
+                                                      uint64_t end) const {
+  end = std::min(end, file_bytes_) / kWalBlockBytes * kWalBlockBytes;
+  if (offset >= end) return AlignedBuffer();
+  AlignedBuffer data(end - offset);
+  const auto bytes = absl::MakeSpan(data.data(), data.size());
+  ENGRAM_ASSIGN_OR_RETURN(const size_t read, file_->Read(offset, bytes));
+  std::fill(bytes.begin() + static_cast<ptrdiff_t>(read), bytes.end(), '\0');
+  return data;
 }
 
 absl::StatusOr<std::unique_ptr<ScannedGroup>> SegmentScanner::Read(
@@ -53,7 +91,8 @@ absl::StatusOr<std::unique_ptr<ScannedGroup>> SegmentScanner::Read(
     *why = "the segment ends";
     return nullptr;
   }
-  char block[kWalBlockBytes];
+  // Aligned, because the file may be open past the page cache.
+  alignas(kWalBlockBytes) char block[kWalBlockBytes];
   ENGRAM_ASSIGN_OR_RETURN(size_t read,
                           file_->Read(offset, absl::MakeSpan(block)));
   schema::GroupHeader header;
@@ -88,8 +127,9 @@ absl::StatusOr<std::unique_ptr<ScannedGroup>> SegmentScanner::Read(
 absl::Status SegmentScanner::ForEachHeader(
     uint64_t offset, uint64_t limit,
     absl::FunctionRef<bool(uint64_t, const schema::GroupHeader&)> visit) const {
-  limit = std::min(limit, file_bytes_);
-  AlignedBuffer window(kWindowBytes);
+  limit = std::min(limit, file_bytes_) / kWalBlockBytes * kWalBlockBytes;
+  if (offset >= limit) return absl::OkStatus();
+  AlignedBuffer window(std::min<uint64_t>(kWindowBytes, limit - offset));
   for (; offset + kWalBlockBytes <= limit; offset += kWindowBytes) {
     const size_t wanted = std::min<uint64_t>(kWindowBytes, limit - offset);
     ENGRAM_ASSIGN_OR_RETURN(
@@ -119,12 +159,16 @@ absl::StatusOr<Lsn> SegmentScanner::FindDurable(uint64_t offset,
 }
 
 absl::StatusOr<std::unique_ptr<ScannedGroup>> SegmentScanner::FindGroup(
-    uint64_t offset, uint64_t limit, uint64_t* candidate_bytes_left,
-    uint64_t* at) const {
+    uint64_t offset, uint64_t limit, const Place& from,
+    uint64_t* candidate_bytes_left, uint64_t* at) const {
   absl::StatusOr<std::unique_ptr<ScannedGroup>> found = nullptr;
   ENGRAM_RETURN_IF_ERROR(ForEachHeader(
       offset, limit,
       [&](uint64_t candidate, const schema::GroupHeader& header) {
+        if (header.first_lsn < from.first_lsn ||
+            header.sequence < from.sequence) {
+          return true;
+        }
         const uint64_t bytes = schema::GroupBytes(header.record_bytes);
         if (bytes > *candidate_bytes_left) return false;
         *candidate_bytes_left -= bytes;

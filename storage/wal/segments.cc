@@ -9,6 +9,7 @@
 #include "storage/base/aligned_buffer.h"
 #include "storage/base/check.h"
 #include "storage/base/clock.h"
+#include "storage/base/mutant.h"
 #include "storage/base/status_macros.h"
 
 namespace engram::wal {
@@ -102,7 +103,7 @@ absl::Status Segments::WaitReady(int count, int64_t timeout_micros) {
   const int64_t deadline = Clock::System().MonotonicMicros() +
                            std::min(timeout_micros, kTimeoutMicrosMax);
   MutexLock lock(mutex_);
-  while (static_cast<int>(spares_.size()) < count) {
+  while (static_cast<int>(spares_.size()) - reserved_ < count) {
     if (waiting_stopped_) {
       return absl::FailedPreconditionError("the log is being closed");
     }
@@ -120,6 +121,13 @@ absl::Status Segments::WaitReady(int count, int64_t timeout_micros) {
     changed_.WaitFor(mutex_, left);
   }
   return absl::OkStatus();
+}
+
+bool Segments::Reserve() {
+  MutexLock lock(mutex_);
+  if (static_cast<int>(spares_.size()) == reserved_) return false;
+  ++reserved_;
+  return true;
 }
 
 void Segments::StopWaiting() {
@@ -176,6 +184,7 @@ absl::StatusOr<std::unique_ptr<io::File>> Segments::Take(
     }
     spare = spares_.back();
     spares_.pop_back();
+    if (reserved_ > 0) --reserved_;
     live_.push_back(header.number);
   }
   changed_.NotifyAll();
@@ -185,11 +194,12 @@ absl::StatusOr<std::unique_ptr<io::File>> Segments::Take(
   AlignedBuffer blocks(schema::kGroupsOffset);
   schema::EncodeSegmentHeader(header, blocks.data());
   schema::EncodeSegmentHeader(header, blocks.data() + schema::kWalBlockBytes);
+  // The file was written in full before, so its size does not change.
   ENGRAM_RETURN_IF_ERROR(
-      file->Write(0, absl::MakeConstSpan(blocks.data(), blocks.size())));
-  ENGRAM_RETURN_IF_ERROR(file->Sync());
+      file->WriteDurable(0, absl::MakeConstSpan(blocks.data(), blocks.size())));
   ENGRAM_RETURN_IF_ERROR(
       directory_->Rename(spare, SegmentFileName(header.number)));
+  if constexpr (Mutant("skip_directory_sync")) return file;
   ENGRAM_RETURN_IF_ERROR(directory_->Sync());
   return file;
 }
@@ -204,7 +214,7 @@ absl::Status Segments::Recycle(uint64_t number) {
         std::find(live_.begin(), live_.end(), number) != live_.end();
     // Tried before: only the sync is left to do.
     if (!live) return directory_->Sync();
-    keep = spares_.size() < kSpares;
+    keep = spares_.size() < kSparesKept;
     if (keep) spare = absl::StrCat(kSparePrefix, next_spare_++);
   }
   // A file of another size, from an owner with other options, is no spare.

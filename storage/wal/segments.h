@@ -38,6 +38,12 @@ class Segments {
  public:
   static constexpr int kSpares = 2;
 
+  // Of segments that are given back, this many are kept as spares: those that a
+  // checkpoint frees by default, and kSpares. With fewer, each segment of a log
+  // that is written fast would be zero-filled anew, which takes as much of the
+  // disk as the log itself (measured: 1.4 GB/s in place of 2.5).
+  static constexpr int kSparesKept = 6;
+
   // `directory` outlives the object. `live` are the segments that recovery
   // found. Removes leftover spare files, and starts to make new ones.
   static absl::StatusOr<std::unique_ptr<Segments>> Open(
@@ -49,20 +55,23 @@ class Segments {
   Segments(const Segments&) = delete;
   Segments& operator=(const Segments&) = delete;
 
-  // Number of spares that Take() would find now.
+  // Number of spares, reserved ones included.
   int ready() const;
 
-  // Waits until ready() is at least `count`. RESOURCE_EXHAUSTED after
-  // `timeout_micros`: the disk is full, or the log has reached its limit; the
-  // message says which.
+  // Waits until there are `count` spares that nobody has reserved.
+  // RESOURCE_EXHAUSTED after `timeout_micros`: the disk is full, or the log has
+  // reached its limit; the message says which.
   absl::Status WaitReady(int count, int64_t timeout_micros);
+
+  // Reserves a spare for a Take() to come; false if there is none.
+  bool Reserve();
 
   // WaitReady() then fails with FAILED_PRECONDITION instead of waiting.
   void StopWaiting();
 
   // Turns a spare into the segment that `header` describes: writes and syncs
-  // its header blocks, renames it, syncs the folder. Waits for a spare if
-  // there is none yet.
+  // its header blocks, renames it, syncs the folder. Uses up a reservation if
+  // there is any; else waits for a spare if there is none yet.
   absl::StatusOr<std::unique_ptr<io::File>> Take(
       const schema::SegmentHeader& header);
 
@@ -93,6 +102,7 @@ class Segments {
   mutable Mutex mutex_;
   CondVar changed_;
   std::vector<std::string> spares_ ABSL_GUARDED_BY(mutex_);
+  int reserved_ ABSL_GUARDED_BY(mutex_) = 0;  // at most spares_.size()
   std::vector<uint64_t> live_ ABSL_GUARDED_BY(mutex_);
   absl::Status prepare_status_ ABSL_GUARDED_BY(mutex_);
   uint64_t segments_max_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -1,8 +1,10 @@
+// The appenders' side of the writer, and what whoever commits a group does.
+// See log_thread.cc for the other side.
+
 #include "storage/wal/writer.h"
 
 #include <algorithm>
-#include <cstring>
-#include <random>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "storage/base/check.h"
@@ -12,21 +14,41 @@
 namespace engram::wal {
 namespace {
 
+using schema::GroupBytes;
 using schema::kGroupsOffset;
-using schema::kWalBlockBytes;
 
-// A group is closed to further appends at this size: beyond it, one write is
-// as fast as the device, and those who wait for it wait longer.
-constexpr size_t kGroupRecordBytesTarget = size_t{4} << 20;
-constexpr size_t kGroupBytesMin = 4096;
+// A group is closed to further appends when it takes this much of the segment:
+// beyond it, one write is as fast as the device, and those who wait for it wait
+// longer.
+constexpr size_t kGroupBytesTarget = size_t{1} << 20;
+constexpr size_t kGroupRecordBytesTarget =
+    kGroupBytesTarget - sizeof(schema::GroupHeader);
 
-// How long the log is idle before a marker says so. The marker carries the
-// durable_lsn of the last group, which nothing else on disk would vouch for.
-constexpr int64_t kIdleMicros = 2000;
+// Buffers of that size that are kept: as many as may wait and be under way.
+constexpr size_t kBuffersMax = 16;
 
-// What every group of records leaves free behind it: a block for the marker
-// that vouches for it, and one for the seal.
-constexpr size_t kReservedBytes = 2 * kWalBlockBytes;
+// A group that is expected to hold this much gets one of them.
+constexpr size_t kPooledBytesMin = kGroupBytesTarget / 2;
+
+// Closed groups that wait for the log's thread; appends wait beyond. Keeps it
+// busy while the appenders are not running.
+constexpr size_t kWaitingBytesMax = size_t{8} << 20;
+
+// A group whose buffer is too small is copied to a larger one while it holds
+// less than this. Beyond, the next append starts another group.
+constexpr size_t kCopiedBytesMax = size_t{64} << 10;
+
+// A larger group is left to the log's thread, which has several under way.
+constexpr size_t kLedBytesMax = size_t{256} << 10;
+
+// What only drops of spaces may use of a segment: they are how a user makes
+// room on a full disk. 16 blocks; fewer in the small segments of tests.
+constexpr uint64_t kDropReserveBytesMax = uint64_t{64} << 10;
+uint64_t DropReserveBytes(uint64_t segment_bytes) {
+  return std::min(
+      kDropReserveBytesMax,
+      segment_bytes / 8 / schema::kWalBlockBytes * schema::kWalBlockBytes);
+}
 
 // Longer waits would overflow when they are added to the time.
 constexpr int64_t kTimeoutMicrosMax = int64_t{1} << 60;
@@ -34,18 +56,9 @@ constexpr int64_t kTimeoutMicrosMax = int64_t{1} << 60;
 // A failed log has one code whatever made it fail: RESOURCE_EXHAUSTED, say,
 // promises that nothing was written and that it may be tried again.
 absl::Status LogFailure(const absl::Status& status) {
-  if (status.ok() || absl::IsInternal(status)) return status;
+  if (absl::IsInternal(status)) return status;
   return absl::InternalError(absl::StrCat(
       "the log has failed, reopen the database: ", status.message()));
-}
-
-uint64_t RandomEpoch() {
-  std::random_device random;
-  uint64_t epoch = 0;
-  while (epoch == 0) {
-    epoch = (uint64_t{random()} << 32) | random();
-  }
-  return epoch;
 }
 
 }  // namespace
@@ -55,10 +68,8 @@ Writer::Writer(const WriterOptions& options, const LogPosition& position,
     : options_(options),
       segments_(segments),
       sink_(sink),
-      predecessor_(position.predecessor),
-      predecessor_groups_(position.predecessor_groups),
-      next_segment_(position.next_segment),
-      written_lsn_(position.next_lsn - 1),
+      buffers_(std::make_shared<BufferPool>(kGroupBytesTarget, kBuffersMax)),
+      end_(options.database_id, position, segments),
       next_lsn_(position.next_lsn),
       durable_lsn_(position.next_lsn - 1),
       complete_(position.complete) {}
@@ -72,35 +83,84 @@ absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(
   absl::Status status;
   {
     MutexLock lock(writer->mutex_);
-    while (!writer->started_) writer->changed_.Wait(writer->mutex_);
+    while (!writer->started_) writer->progress_.Wait(writer->mutex_);
     status = writer->stats_.status;
   }
   if (!status.ok()) return status;
   return writer;
 }
 
-Writer::~Writer() {
+Writer::~Writer() { Stop(/*clean_close=*/false); }
+
+absl::Status Writer::Close() {
+  Stop(/*clean_close=*/true);
+  MutexLock lock(mutex_);
+  return stats_.status;
+}
+
+void Writer::Stop(bool clean_close) {
+  if (!thread_.joinable()) return;
+  bool running = false;
   {
     MutexLock lock(mutex_);
     stopping_ = true;
+    clean_close_ = clean_close;
+    running = started_ && !ended_;
   }
-  work_.NotifyAll();
-  if (thread_.joinable()) thread_.join();
+  room_.NotifyAll();
+  if (running) queue_->Wake();
+  thread_.join();
 }
 
 size_t Writer::record_bytes_max() const {
-  return options_.segment_bytes - kGroupsOffset - kReservedBytes -
-         sizeof(schema::GroupHeader);
+  return options_.segment_bytes - kGroupsOffset - LogEnd::kReservedBytes -
+         DropReserveBytes(options_.segment_bytes) - sizeof(schema::GroupHeader);
 }
 
-// --- Appenders ---------------------------------------------------------------
+// --- Appending ---------------------------------------------------------------
 
 absl::StatusOr<Lsn> Writer::Append(absl::Span<const schema::RecordDraft> drafts,
-                                   int64_t room_timeout_micros) {
+                                   int64_t room_timeout_micros,
+                                   Durability durability, Lsn* logged_lsn) {
+  ENGRAM_ASSIGN_OR_RETURN(const Joined joined, Join(drafts, room_timeout_micros,
+                                                    durability, nullptr));
+  if (logged_lsn != nullptr) *logged_lsn = joined.lsn;
+  PendingGroup& pending = *joined.pending;
+  if (joined.leads) {
+    if (!joined.owns) pending.lead.WaitFor(PendingGroup::kAsked);
+    if (joined.owns || pending.lead.step() == PendingGroup::kAsked) {
+      Lead(joined.pending);
+    }
+  }
+  const bool sync = durability == Durability::kSync;
+  pending.progress.WaitFor(sync ? PendingGroup::kFinished
+                                : PendingGroup::kWritten);
+  if (pending.progress.step() == PendingGroup::kFinished &&
+      !pending.status.ok()) {
+    return pending.status;
+  }
+  return joined.lsn;
+}
+
+absl::StatusOr<Lsn> Writer::AppendAsync(
+    absl::Span<const schema::RecordDraft> drafts, int64_t room_timeout_micros,
+    Durability durability, AppendCallback callback) {
+  ENGRAM_CHECK(callback != nullptr);
+  ENGRAM_ASSIGN_OR_RETURN(
+      const Joined joined,
+      Join(drafts, room_timeout_micros, durability, std::move(callback)));
+  return joined.lsn;
+}
+
+absl::StatusOr<Writer::Joined> Writer::Join(
+    absl::Span<const schema::RecordDraft> drafts, int64_t room_timeout_micros,
+    Durability durability, AppendCallback callback) {
   ENGRAM_CHECK(!drafts.empty());
   size_t bytes = 0;
+  bool drops = true;
   for (const schema::RecordDraft& draft : drafts) {
     bytes += schema::RecordBytes(draft);
+    drops = drops && draft.type == schema::RecordType::kDropSpace;
   }
   if (bytes > record_bytes_max()) {
     return absl::InvalidArgumentError(
@@ -109,50 +169,201 @@ absl::StatusOr<Lsn> Writer::Append(absl::Span<const schema::RecordDraft> drafts,
   }
   const int64_t deadline = Clock::System().MonotonicMicros() +
                            std::min(room_timeout_micros, kTimeoutMicrosMax);
-  MutexLock lock(mutex_);
-  ENGRAM_RETURN_IF_ERROR(WaitForRoom(bytes, deadline));
-  if (pending_ == nullptr) {
-    // What the last group held is the best guess for this one.
-    pending_ = std::make_shared<Pending>(
-        std::max({bytes, kGroupBytesMin, last_group_bytes_}));
+  Joined joined;
+  bool wake = false;
+  {
+    MutexLock lock(mutex_);
+    ENGRAM_ASSIGN_OR_RETURN(joined.pending,
+                            WaitForRoom(bytes, drops, deadline));
+    PendingGroup& pending = *joined.pending;
+    for (const schema::RecordDraft& draft : drafts) {
+      pending.group->Add(draft, next_lsn_++);
+    }
+    joined.lsn = next_lsn_ - 1;
+    if (durability == Durability::kProcess) pending.has_process = true;
+    if (callback != nullptr) {
+      pending.callbacks.push_back(
+          {joined.lsn, durability, std::move(callback)});
+    } else if (durability == Durability::kSync && !pending.has_leader) {
+      pending.has_leader = true;
+      joined.leads = true;
+    }
+    if (joined.leads && owner_ == Owner::kNobody && CanLead()) {
+      owner_ = Owner::kAppender;
+      joined.owns = true;
+      TakeFront();
+    } else if (IsReady()) {
+      wake = TakeWake();
+    }
   }
-  const std::shared_ptr<Pending> joined = pending_;
-  for (const schema::RecordDraft& draft : drafts) {
-    joined->group->Add(draft, next_lsn_++);
-  }
-  const Lsn last = next_lsn_ - 1;
-  work_.NotifyOne();
-  while (!joined->done) joined->finished.Wait(mutex_);
-  if (!joined->status.ok()) return joined->status;
-  return last;
+  if (wake) queue_->Wake();
+  return joined;
 }
 
-absl::Status Writer::WaitForRoom(size_t bytes, int64_t deadline) {
+absl::StatusOr<Writer::PendingPtr> Writer::WaitForRoom(size_t bytes, bool drops,
+                                                       int64_t deadline) {
   while (true) {
     ENGRAM_RETURN_IF_ERROR(stats_.status);
     if (stopping_) return absl::FailedPreconditionError("the log is closed");
-    const size_t joined =
-        pending_ == nullptr ? 0 : pending_->group->record_bytes();
-    const size_t group_max =
-        std::min(kGroupRecordBytesTarget, record_bytes_max());
-    if (joined != 0 && joined + bytes > group_max) {
-      changed_.Wait(mutex_);  // the log's thread takes the group any moment
+    if (waiting_bytes_ >= kWaitingBytesMax) {
+      room_.Wait(mutex_);  // the log's thread takes a group any moment
       continue;
     }
-    const size_t end =
-        planned_offset_ + schema::GroupBytes(joined + bytes) + kReservedBytes;
-    const int spares_needed = spares_claimed_ + 1;
-    if (end <= options_.segment_bytes || segments_->ready() >= spares_needed) {
-      return absl::OkStatus();
-    }
+    PendingPtr pending = OpenGroup(bytes, drops);
+    if (pending != nullptr) return pending;
     mutex_.Unlock();
-    const absl::Status status = segments_->WaitReady(
-        spares_needed, deadline - Clock::System().MonotonicMicros());
+    const absl::Status status =
+        segments_->WaitReady(1, deadline - Clock::System().MonotonicMicros());
     mutex_.Lock();
     ENGRAM_RETURN_IF_ERROR(stats_.status);
     ENGRAM_RETURN_IF_ERROR(status);
   }
 }
+
+// The group for records of `bytes`, with its place in a segment; nothing if
+// that takes a spare segment, and none is free.
+Writer::PendingPtr Writer::OpenGroup(size_t bytes, bool drops) {
+  const size_t group_max =
+      std::min(kGroupRecordBytesTarget, record_bytes_max());
+  const size_t reserved =
+      LogEnd::kReservedBytes +
+      (drops ? 0 : DropReserveBytes(options_.segment_bytes));
+  const auto fits = [this, reserved](size_t record_bytes) {
+    return planned_offset_ + GroupBytes(record_bytes) + reserved <=
+           options_.segment_bytes;
+  };
+  // What the last group held is the best guess for this one. A thread that
+  // writes its own knows.
+  size_t capacity = owner_ == Owner::kNobody ? 0 : last_group_bytes_;
+  if (!waiting_.empty() && !waiting_.back()->closed) {
+    PendingGroup& open = *waiting_.back();
+    const size_t joined = open.group->record_bytes();
+    if (joined + bytes <= group_max &&
+        (joined + bytes <= open.group->capacity() ||
+         joined < kCopiedBytesMax)) {
+      if (!open.rolls && !fits(joined + bytes)) {
+        if (!segments_->Reserve()) return nullptr;
+        open.rolls = true;
+      }
+      return waiting_.back();
+    }
+    CloseGroup(&open);
+    capacity = std::max(capacity, 2 * joined);
+  }
+  const bool rolls = !fits(bytes);
+  if (rolls && !segments_->Reserve()) return nullptr;
+  const bool pooled =
+      bytes <= group_max && std::max(bytes, capacity) >= kPooledBytesMin;
+  waiting_.push_back(std::make_shared<PendingGroup>(
+      pooled ? std::make_shared<Group>(buffers_)
+             : std::make_shared<Group>(std::max(bytes, capacity))));
+  waiting_.back()->rolls = rolls;
+  return waiting_.back();
+}
+
+void Writer::CloseGroup(PendingGroup* pending) {
+  pending->closed = true;
+  const size_t bytes = GroupBytes(pending->group->record_bytes());
+  if (pending->rolls) planned_offset_ = kGroupsOffset;
+  planned_offset_ += bytes;
+  waiting_bytes_ += bytes;
+}
+
+// --- Committing --------------------------------------------------------------
+
+Writer::PendingPtr Writer::TakeFront() {
+  PendingPtr pending = std::move(waiting_.front());
+  waiting_.pop_front();
+  if (!pending->closed) CloseGroup(pending.get());
+  waiting_bytes_ -= GroupBytes(pending->group->record_bytes());
+  last_group_bytes_ = pending->group->record_bytes();
+  room_.NotifyAll();
+  return pending;
+}
+
+// Whether the one group that waits is for its leader to write. Callbacks and
+// acknowledgements of the write alone are the log's thread's business, and so
+// is a new segment.
+bool Writer::CanLead() const {
+  if (waiting_.size() != 1 || !stats_.status.ok()) return false;
+  const PendingGroup& front = *waiting_.front();
+  return front.has_leader && !front.has_process && !front.rolls &&
+         front.callbacks.empty() && front.group->record_bytes() <= kLedBytesMax;
+}
+
+void Writer::Lead(const PendingPtr& pending) {
+  const Group& group = *pending->group;
+  const io::WriteRequest request =
+      end_.Place(pending->group.get(), durable_lsn());
+  const absl::Status status =
+      request.file->WriteDurable(request.offset, request.data);
+  if (status.ok()) sink_->Publish(pending->group);
+  Notices notices;
+  {
+    MutexLock lock(mutex_);
+    if (status.ok()) {
+      MarkDurable(group);
+      ++stats_.groups_led;
+      notices.durable_lsn = group.last_lsn();
+    } else {
+      Fail(status);
+    }
+    Finish(pending, &notices);
+    Release(&notices);
+  }
+  Deliver(std::move(notices));
+}
+
+void Writer::MarkDurable(const Group& group) {
+  ENGRAM_CHECK(group.first_lsn() == durable_lsn_ + 1);
+  durable_lsn_ = group.last_lsn();
+  ++stats_.groups;
+  stats_.bytes_written += group.bytes().size();
+  stats_.current_segment = end_.header().number;
+  idle_marked_ = false;
+  last_group_micros_ = Clock::System().MonotonicMicros();
+  progress_.NotifyAll();
+}
+
+void Writer::Fail(const absl::Status& status) {
+  if (stats_.status.ok()) stats_.status = LogFailure(status);
+  progress_.NotifyAll();
+  room_.NotifyAll();
+}
+
+void Writer::Finish(PendingPtr pending, Notices* notices) {
+  pending->status = stats_.status;
+  notices->finished.push_back(std::move(pending));
+}
+
+// Gives up the end of the log: to the leader of the group that waits, or to the
+// log's thread.
+void Writer::Release(Notices* notices) {
+  owner_ = Owner::kNobody;
+  if (CanLead()) {
+    owner_ = Owner::kAppender;
+    notices->lead = TakeFront();
+    return;
+  }
+  // It sleeps without a deadline if the last group was vouched for.
+  const bool needed = !waiting_.empty() || stopping_ || !timer_set_;
+  if (needed) notices->wake_log_thread = TakeWake();
+}
+
+bool Writer::TakeWake() { return std::exchange(asleep_, false); }
+
+void Writer::Deliver(Notices notices) {
+  // First those who go on writing: waking the others takes microseconds each.
+  if (notices.lead != nullptr) notices.lead->lead.Raise(PendingGroup::kAsked);
+  if (notices.wake_log_thread) queue_->Wake();
+  if (notices.durable_lsn != 0) sink_->OnDurable(notices.durable_lsn);
+  for (const PendingPtr& pending : notices.finished) {
+    pending->progress.Raise(PendingGroup::kFinished);
+    pending->lead.Raise(PendingGroup::kNotNeeded);
+  }
+}
+
+// --- State -------------------------------------------------------------------
 
 Lsn Writer::last_lsn() const {
   MutexLock lock(mutex_);
@@ -169,21 +380,9 @@ absl::Status Writer::WaitDurable(Lsn lsn) const {
   while (durable_lsn_ < lsn) {
     ENGRAM_RETURN_IF_ERROR(stats_.status);
     if (ended_) return absl::FailedPreconditionError("the log is closed");
-    changed_.Wait(mutex_);
+    progress_.Wait(mutex_);
   }
   return absl::OkStatus();
-}
-
-absl::Status Writer::Close() {
-  {
-    MutexLock lock(mutex_);
-    stopping_ = true;
-    clean_close_ = true;
-  }
-  work_.NotifyAll();
-  if (thread_.joinable()) thread_.join();
-  MutexLock lock(mutex_);
-  return stats_.status;
 }
 
 WriterStats Writer::GetStats() const {
@@ -211,205 +410,6 @@ absl::Status Writer::Recycle(Lsn low_water_lsn) {
     MutexLock lock(mutex_);
     complete_.erase(number);
   }
-}
-
-// --- The log's thread --------------------------------------------------------
-
-absl::StatusOr<std::unique_ptr<io::IoQueue>> Writer::CreateQueue() const {
-  if (options_.queue != QueueChoice::kPwrite) {
-    absl::StatusOr<std::unique_ptr<io::IoQueue>> queue =
-        io::CreateUringQueue(options_.lock_fd);
-    if (queue.ok() || options_.queue == QueueChoice::kUring) return queue;
-  }
-  return io::CreatePwriteQueue();
-}
-
-absl::Status Writer::Start() {
-  // Created here: the ring belongs to the thread that submits to it.
-  ENGRAM_ASSIGN_OR_RETURN(queue_, CreateQueue());
-  ENGRAM_RETURN_IF_ERROR(StartSegment());
-  if (predecessor_.number == 0) return absl::OkStatus();
-  ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<io::File> file,
-                          segments_->OpenForWrite(predecessor_.number));
-  return SealPredecessor(file.get(), predecessor_groups_);
-}
-
-void Writer::Run() {
-  const absl::Status start = Start();
-  MutexLock lock(mutex_);
-  stats_.status = start;
-  started_ = true;
-  if (start.ok()) {
-    stats_.queue_name = std::string(queue_->name());
-    stats_.direct_io = file_->direct();
-    stats_.current_segment = header_.number;
-    planned_offset_ = offset_;
-  }
-  changed_.NotifyAll();
-  while (start.ok()) {
-    if (pending_ != nullptr) {
-      CommitPending();
-    } else if (stopping_) {
-      break;
-    } else if (idle_marked_ || !stats_.status.ok()) {
-      work_.Wait(mutex_);
-    } else {
-      const int64_t idle_at = Clock::System().MonotonicMicros() + kIdleMicros;
-      int64_t left = kIdleMicros;
-      while (pending_ == nullptr && !stopping_ && left > 0) {
-        work_.WaitFor(mutex_, left);
-        left = idle_at - Clock::System().MonotonicMicros();
-      }
-      if (pending_ == nullptr && !stopping_) WriteIdleMarker();
-    }
-  }
-  if (clean_close_ && stats_.status.ok()) {
-    lock.Unlock();
-    const absl::Status status =
-        Fits(kWalBlockBytes, kWalBlockBytes)
-            ? WriteMarker(schema::RecordType::kCleanClose)
-            : absl::OkStatus();
-    lock.Lock();
-    stats_.status = LogFailure(status);
-  }
-  ended_ = true;
-  changed_.NotifyAll();
-}
-
-void Writer::CommitPending() {
-  const std::shared_ptr<Pending> taken = std::move(pending_);
-  pending_ = nullptr;
-  const size_t group_bytes = schema::GroupBytes(taken->group->record_bytes());
-  const bool rolls =
-      planned_offset_ + group_bytes + kReservedBytes > options_.segment_bytes;
-  if (rolls) {
-    spares_claimed_ = 1;
-    planned_offset_ = kGroupsOffset;
-  }
-  planned_offset_ += group_bytes;
-  last_group_bytes_ = taken->group->record_bytes();
-  absl::Status status = stats_.status;
-  changed_.NotifyAll();
-  mutex_.Unlock();
-
-  if (status.ok()) status = WriteRecords(taken->group.get());
-  if (status.ok()) sink_->OnDurable(taken->group);
-
-  mutex_.Lock();
-  spares_claimed_ = 0;
-  if (status.ok()) {
-    ENGRAM_CHECK(taken->group->last_lsn() > durable_lsn_);
-    durable_lsn_ = taken->group->last_lsn();
-    stats_.current_segment = header_.number;
-    ++stats_.groups;
-    stats_.bytes_written += group_bytes;
-    planned_offset_ = offset_;
-    idle_marked_ = false;
-  } else {
-    stats_.status = LogFailure(status);
-  }
-  taken->done = true;
-  taken->status = stats_.status;
-  taken->finished.NotifyAll();
-  changed_.NotifyAll();
-}
-
-void Writer::WriteIdleMarker() {
-  idle_marked_ = true;
-  // Not after another marker that took the room: that one says the same.
-  if (!Fits(kWalBlockBytes, kWalBlockBytes)) return;
-  planned_offset_ += kWalBlockBytes;
-  mutex_.Unlock();
-  const absl::Status status = WriteMarker(schema::RecordType::kIdleMarker);
-  mutex_.Lock();
-  planned_offset_ = offset_;
-  if (status.ok()) return;
-  stats_.status = LogFailure(status);
-  changed_.NotifyAll();
-}
-
-absl::Status Writer::WriteRecords(Group* group) {
-  const size_t bytes = schema::GroupBytes(group->record_bytes());
-  if (!Fits(bytes, kReservedBytes)) ENGRAM_RETURN_IF_ERROR(Roll());
-  ENGRAM_CHECK(Fits(bytes, kReservedBytes));
-  ENGRAM_CHECK(group->first_lsn() == written_lsn_ + 1);
-  ENGRAM_RETURN_IF_ERROR(WriteGroup(group));
-  written_lsn_ = group->last_lsn();
-  return absl::OkStatus();
-}
-
-bool Writer::Fits(size_t group_bytes, size_t reserved_bytes) const {
-  return offset_ + group_bytes + reserved_bytes <= options_.segment_bytes;
-}
-
-absl::Status Writer::WriteMarker(schema::RecordType type) {
-  Group group(sizeof(schema::RecordHeader));
-  schema::RecordDraft draft;
-  draft.type = type;
-  group.Add(draft, written_lsn_);
-  group.set_first_lsn(written_lsn_ + 1);
-  return WriteGroup(&group);
-}
-
-absl::Status Writer::WriteGroup(Group* group) {
-  // One group is under way at a time, so all before it are durable.
-  group->Seal(header_.epoch, sequence_, written_lsn_);
-  io::WriteRequest request;
-  request.file = file_.get();
-  request.offset = offset_;
-  request.data = group->bytes();
-  ENGRAM_RETURN_IF_ERROR(queue_->Submit(request));
-  ENGRAM_RETURN_IF_ERROR(queue_->WaitOne().status);
-  schema::GroupHeader header;
-  std::memcpy(&header, group->bytes().data(), sizeof(header));
-  chain_crc_ = schema::ChainCrc(chain_crc_, header);
-  offset_ += group->bytes().size();
-  ++sequence_;
-  return absl::OkStatus();
-}
-
-absl::Status Writer::Roll() {
-  const std::unique_ptr<io::File> full = std::move(file_);
-  const uint64_t groups = sequence_;
-  predecessor_ = {};
-  predecessor_.number = header_.number;
-  predecessor_.epoch = header_.epoch;
-  predecessor_.last_lsn = written_lsn_;
-  predecessor_.end_offset = offset_;
-  predecessor_.chain_crc = chain_crc_;
-  ENGRAM_RETURN_IF_ERROR(StartSegment());
-  ENGRAM_RETURN_IF_ERROR(SealPredecessor(full.get(), groups));
-  MutexLock lock(mutex_);
-  complete_[predecessor_.number] = predecessor_.last_lsn;
-  return absl::OkStatus();
-}
-
-absl::Status Writer::StartSegment() {
-  header_ = {};
-  header_.database_id = options_.database_id;
-  header_.number = next_segment_++;
-  header_.epoch = RandomEpoch();
-  header_.first_lsn = written_lsn_ + 1;
-  header_.segment_bytes = options_.segment_bytes;
-  header_.predecessor = predecessor_;
-  ENGRAM_ASSIGN_OR_RETURN(file_, segments_->Take(header_));
-  offset_ = kGroupsOffset;
-  sequence_ = 0;
-  chain_crc_ = 0;
-  return absl::OkStatus();
-}
-
-// A sealed segment whose successor is missing is a loss that recovery can see.
-absl::Status Writer::SealPredecessor(io::File* file, uint64_t groups) {
-  Group seal(sizeof(schema::RecordHeader) + sizeof(schema::SealBody));
-  schema::RecordDraft draft;
-  draft.type = schema::RecordType::kSeal;
-  draft.next_segment = header_.number;
-  seal.Add(draft, predecessor_.last_lsn);
-  seal.set_first_lsn(predecessor_.last_lsn + 1);
-  seal.Seal(predecessor_.epoch, groups, predecessor_.last_lsn);
-  ENGRAM_RETURN_IF_ERROR(file->Write(predecessor_.end_offset, seal.bytes()));
-  return file->Sync();
 }
 
 }  // namespace engram::wal

@@ -4,12 +4,14 @@
 #define ENGRAM_STORAGE_WAL_WRITER_H_
 
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -18,41 +20,46 @@
 #include "storage/base/mutex.h"
 #include "storage/io/io_queue.h"
 #include "storage/wal/group.h"
+#include "storage/wal/log_end.h"
+#include "storage/wal/pending_group.h"
 #include "storage/wal/segments.h"
 
 namespace engram::wal {
 
 enum class QueueChoice { kAuto, kUring, kPwrite };
 
+// Makes a queue on the thread that will own it.
+using QueueFactory =
+    std::function<absl::StatusOr<std::unique_ptr<io::IoQueue>>()>;
+
 struct WriterOptions {
   schema::DatabaseId database_id = {};
   uint64_t segment_bytes = 0;
   QueueChoice queue = QueueChoice::kAuto;
-  int lock_fd = -1;  // see io::DirectoryLock
+  int lock_fd = -1;           // see io::DirectoryLock
+  QueueFactory create_queue;  // in place of `queue`, for a simulated disk
 };
 
-// Where a new log, or one that was recovered, goes on.
-struct LogPosition {
-  uint64_t next_segment = 1;
-  Lsn next_lsn = 1;
-  schema::Predecessor predecessor = {};
-  uint64_t predecessor_groups = 0;  // that it holds up to its cut
-  // The last LSN of each segment that is still there, by number.
-  std::map<uint64_t, Lsn> complete;
-};
-
-// Receives the groups in LSN order as they become durable, before anyone is
-// told so. Called on the log's thread.
+// What the log tells the rest of the engine. Neither call may append.
 class GroupSink {
  public:
   virtual ~GroupSink() = default;
-  virtual void OnDurable(const std::shared_ptr<const Group>& group) = 0;
+
+  // Makes a group's records visible. Called in LSN order, one call at a time
+  // but by any thread, before any append of the group is acknowledged. The
+  // group is durable, or at least written where it, or one behind it, holds an
+  // append that does not ask for more.
+  virtual void Publish(const std::shared_ptr<const Group>& group) = 0;
+
+  // Writer::durable_lsn() has reached `lsn`, or more. Called by any thread.
+  virtual void OnDurable(Lsn lsn) = 0;
 };
 
 struct WriterStats {
   std::string queue_name;
   bool direct_io = false;
   uint64_t groups = 0;
+  uint64_t groups_led = 0;  // of these, written by a thread that appended
   uint64_t current_segment = 0;
   uint64_t bytes_written = 0;
   Lsn last_lsn = 0;
@@ -60,21 +67,29 @@ struct WriterStats {
   absl::Status status;
 };
 
-// Appends records to the current segment and makes them durable in groups:
-// whatever is appended while one group is being written and synced is the next
-// one.
+// Appends records to the current segment and makes them durable in groups.
+//
+// A group is written by whoever holds the end of the log: the thread that
+// appended its first record, with one blocking call, if nothing is under way
+// (twice the acknowledgements a second of a ring with one appender: no other
+// thread has to wake up); else the log's own thread, through its IoQueue, with
+// several groups under way. What is appended meanwhile is the next group.
 //
 // Thread safety: all methods may be called concurrently.
 //
 // Invariants:
 //  (1) LSNs rise by one from record to record, across segments too.
-//  (2) An append is acknowledged only after the sync that covers it returned 0
-//      and the sink has seen its group.
+//  (2) A kSync append is acknowledged only after the syncs of its group and of
+//      all before it returned 0, a kProcess append after all their writes did;
+//      the sink has seen its group before. Acknowledgements of one kind, and
+//      all callbacks, come in the order of LSNs.
 //  (3) A failed write or sync is final: the kernel may have dropped the dirty
-//      pages, so a retry could succeed without the data. Every later append
-//      fails with the same status until the log is reopened.
+//      pages, so a retry could succeed without the data. Nothing is
+//      acknowledged after it: every append that has not been, and every later
+//      one, fails with the same status until the log is reopened.
 //  (4) A block that holds acknowledged bytes is never written again.
-//  (5) A successor segment is durable before its predecessor is sealed.
+//  (5) A successor segment is durable before its predecessor is sealed, and all
+//      of the predecessor's groups are before any of the successor's is begun.
 class Writer {
  public:
   // Starts a new segment at `position`. All pointers outlive the writer.
@@ -88,14 +103,25 @@ class Writer {
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
-  // Appends the records to one group, in order, and waits until it is durable.
-  // Returns the LSN of the last one.
+  // Appends the records to one group, in order, and waits until they are as
+  // durable as asked. Returns the LSN of the last one; `logged_lsn`, if given,
+  // has it also if the log fails after it was handed out.
   //   RESOURCE_EXHAUSTED   no room in the log within `room_timeout_micros`;
   //                        nothing was logged
   //   INVALID_ARGUMENT     more than fits in a segment
   //   any other            the log has failed (invariant 3)
   absl::StatusOr<Lsn> Append(absl::Span<const schema::RecordDraft> drafts,
-                             int64_t room_timeout_micros);
+                             int64_t room_timeout_micros,
+                             Durability durability = Durability::kSync,
+                             Lsn* logged_lsn = nullptr);
+
+  // The same without waiting, unless for room: returns the LSN, and calls
+  // `callback` when Append() would have returned, on the log's thread, which
+  // must not be held up. An error returned here is not reported again.
+  absl::StatusOr<Lsn> AppendAsync(absl::Span<const schema::RecordDraft> drafts,
+                                  int64_t room_timeout_micros,
+                                  Durability durability,
+                                  AppendCallback callback);
 
   // The largest LSN that has been handed out; larger ones are still free.
   Lsn last_lsn() const;
@@ -119,73 +145,122 @@ class Writer {
   size_t record_bytes_max() const;
 
  private:
-  // A group that appends are still joining, and those who wait for it.
-  struct Pending {
-    explicit Pending(size_t record_bytes)
-        : group(std::make_shared<Group>(record_bytes)) {}
+  using PendingPtr = std::shared_ptr<PendingGroup>;
 
-    std::shared_ptr<Group> group;
-    bool done = false;
-    absl::Status status;
-    CondVar finished;
+  // Who may use end_: whoever has set owner_ to itself.
+  enum class Owner { kNobody, kAppender, kLogThread };
+
+  // A group that the log's thread has submitted.
+  struct InFlight {
+    PendingPtr pending;
+    bool written = false;
+    bool durable = false;
+    bool ended = false;  // the queue is done with its bytes
+  };
+
+  // What is told to others once mutex_ is free.
+  struct Notices {
+    PendingPtr lead;  // its leader is to write it
+    bool wake_log_thread = false;
+    Lsn durable_lsn = 0;  // reached, if not 0
+    std::vector<PendingPtr> finished;
+
+    bool empty() const {
+      return lead == nullptr && !wake_log_thread && durable_lsn == 0 &&
+             finished.empty();
+    }
   };
 
   Writer(const WriterOptions& options, const LogPosition& position,
          Segments* segments, GroupSink* sink);
 
-  absl::StatusOr<std::unique_ptr<io::IoQueue>> CreateQueue() const;
-
-  // --- The log's thread ---
-  void Run();
-  absl::Status Start();
-  void CommitPending() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status WriteRecords(Group* group);
-  absl::Status WriteMarker(schema::RecordType type);
-  absl::Status WriteGroup(Group* group);
-  absl::Status Roll();
-  absl::Status StartSegment();
-  absl::Status SealPredecessor(io::File* file, uint64_t groups);
-  bool Fits(size_t group_bytes, size_t reserved_bytes) const;
-  void WriteIdleMarker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
-  // --- Appenders ---
-  absl::Status WaitForRoom(size_t bytes, int64_t deadline)
+  // --- writer.cc: appenders, and whoever commits
+  struct Joined {
+    PendingPtr pending;
+    Lsn lsn = 0;         // of the last record
+    bool leads = false;  // is asked first to write the group
+    bool owns = false;   // and is so right now
+  };
+  absl::StatusOr<Joined> Join(absl::Span<const schema::RecordDraft> drafts,
+                              int64_t room_timeout_micros,
+                              Durability durability, AppendCallback callback);
+  absl::StatusOr<PendingPtr> WaitForRoom(size_t bytes, bool drops,
+                                         int64_t deadline)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  PendingPtr OpenGroup(size_t bytes, bool drops)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CloseGroup(PendingGroup* pending) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  PendingPtr TakeFront() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool CanLead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Lead(const PendingPtr& pending) ABSL_LOCKS_EXCLUDED(mutex_);
+  void MarkDurable(const Group& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Fail(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Finish(PendingPtr pending, Notices* notices)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Release(Notices* notices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool TakeWake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Deliver(Notices notices) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Stop(bool clean_close) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // --- log_thread.cc
+  absl::StatusOr<std::unique_ptr<io::IoQueue>> CreateQueue() const;
+  absl::Status Start();
+  void Run();
+  void CommitLoop() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool IsReady() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SubmitReady() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Write(const PendingPtr& pending, Lsn durable_lsn)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status RollOver() ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnCompletion(const io::Completion& completion, Notices* notices)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Advance(Notices* notices) ABSL_LOCKS_EXCLUDED(mutex_);
+  size_t PublishReady() ABSL_LOCKS_EXCLUDED(mutex_);
+  void GiveUp(Notices* notices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int64_t MicrosToWait() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WriteIdleMarker(Notices* notices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Constant after construction.
   const WriterOptions options_;
   Segments* const segments_;
   GroupSink* const sink_;
+  std::unique_ptr<io::IoQueue> queue_;         // after Open()
+  size_t depth_ = 1;                           // after Open()
+  const std::shared_ptr<BufferPool> buffers_;  // of the largest groups
+
+  // Of the owner; see Owner.
+  LogEnd end_;
 
   // Of the log's thread alone.
-  std::unique_ptr<io::IoQueue> queue_;
-  std::unique_ptr<io::File> file_;
-  schema::SegmentHeader header_ = {};
-  schema::Predecessor predecessor_;
-  uint64_t predecessor_groups_;
-  uint64_t next_segment_;
-  uint64_t offset_ = 0;
-  uint64_t sequence_ = 0;
-  uint32_t chain_crc_ = 0;
-  Lsn written_lsn_;  // of the last record that was written
+  std::deque<InFlight> in_flight_;
+  uint64_t first_tag_ = 0;  // of the first of them
+  size_t published_ = 0;    // how many of them the sink has seen
 
-  // Lock order: recycle_mutex_ before mutex_.
+  // Lock order: recycle_mutex_ before mutex_ before that of the segments.
   Mutex recycle_mutex_;
   mutable Mutex mutex_;
-  mutable CondVar work_;     // for the log's thread
-  mutable CondVar changed_;  // everyone else: a group was taken or finished
-  std::shared_ptr<Pending> pending_ ABSL_GUARDED_BY(mutex_);
+  CondVar room_;              // for appenders: a group left the queue
+  mutable CondVar progress_;  // durable_lsn_ rose, or the log failed or ended
+  Owner owner_ ABSL_GUARDED_BY(mutex_) = Owner::kNobody;
+  // The last one may take more appends. While owner_ is kNobody and there is
+  // one, the log's thread is awake.
+  std::deque<PendingPtr> waiting_ ABSL_GUARDED_BY(mutex_);
+  size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of its closed groups
   size_t last_group_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Where the next group goes if it fits, once those under way are written.
+  // Behind the last group that is closed, once all are written.
   uint64_t planned_offset_ ABSL_GUARDED_BY(mutex_) = 0;
-  int spares_claimed_ ABSL_GUARDED_BY(mutex_) = 0;
   Lsn next_lsn_ ABSL_GUARDED_BY(mutex_);
   Lsn durable_lsn_ ABSL_GUARDED_BY(mutex_);
+  size_t under_way_ ABSL_GUARDED_BY(mutex_) = 0;    // in_flight_.size()
+  bool unwritten_ ABSL_GUARDED_BY(mutex_) = false;  // one of them is
+  bool asleep_ ABSL_GUARDED_BY(mutex_) = false;  // the log's thread, in Wait()
+  bool timer_set_ ABSL_GUARDED_BY(mutex_) = false;  // and with a deadline
   bool started_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;  // the log's thread is done
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool clean_close_ ABSL_GUARDED_BY(mutex_) = false;
   bool idle_marked_ ABSL_GUARDED_BY(mutex_) = true;
+  int64_t last_group_micros_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<uint64_t, Lsn> complete_ ABSL_GUARDED_BY(mutex_);
   WriterStats stats_ ABSL_GUARDED_BY(mutex_);
 

@@ -123,6 +123,42 @@ TEST_F(FullDiskTest, WritesAreRefusedReadsGoOnAndNothingIsLost) {
   EXPECT_TRUE((*db)->Close().ok());
 }
 
+// To drop a space is how a user makes room, so there is always room for that.
+TEST_F(FullDiskTest, SpacesCanBeDroppedAndReadAndThatLasts) {
+  {
+    auto db = OpenOnDisk();
+    ASSERT_TRUE(db.ok()) << db.status();
+    Space space = OpenSpace(db->get());
+    SpaceOptions options;
+    options.dimension = kDimension;
+    for (int i = 0; i < 3; ++i) {
+      auto other = (*db)->OpenSpace(absl::StrCat("other", i), options);
+      ASSERT_TRUE(other.ok()) << other.status();
+      ASSERT_TRUE(Observe(&*other, i, "").ok());
+    }
+    Fill(0);
+    // Down to the last block of the log.
+    int acknowledged = 0;
+    for (const size_t bytes : {size_t{20'000}, size_t{1}}) {
+      const std::string payload(bytes, 'p');
+      while (Observe(&space, acknowledged, payload).ok()) ++acknowledged;
+    }
+    ASSERT_GT(acknowledged, 0);
+    for (int i = 0; i < 3; ++i) {
+      const absl::Status status = (*db)->DropSpace(absl::StrCat("other", i));
+      ASSERT_TRUE(status.ok()) << status;
+    }
+    EXPECT_EQ((*db)->ListSpaces()->size(), 1u);
+    EXPECT_EQ(space.ListIds()->size(), static_cast<size_t>(acknowledged));
+    EXPECT_EQ(space.Search(TestVector(kDimension, 0), {1, 0})->size(), 1u);
+    (void)(*db)->Close();
+  }
+  FreeSpace();
+  auto db = OpenOnDisk();
+  ASSERT_TRUE(db.ok()) << db.status();
+  EXPECT_EQ((*db)->ListSpaces()->size(), 1u);
+}
+
 TEST_F(FullDiskTest, WritesGoOnInTheSameProcessOnceThereIsRoom) {
   auto db = OpenOnDisk();
   ASSERT_TRUE(db.ok()) << db.status();

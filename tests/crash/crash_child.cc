@@ -50,17 +50,9 @@ class LedgerWriter {
 };
 
 // One thread's writes; never returns.
-void WriteForEver(Db* db, const LedgerWriter& ledger, uint32_t thread,
-                  uint32_t seed) {
-  std::mt19937 random(seed * 31 + thread);
-  std::vector<Space> spaces;
-  SpaceOptions options;
-  options.dimension = kLedgerDimension;
-  for (uint32_t i = 0; i < kLedgerSpaces; ++i) {
-    auto space = db->OpenSpace(LedgerSpaceName(i), options);
-    if (!space.ok()) Fail(space.status());
-    spaces.push_back(*space);
-  }
+void WriteForEver(std::vector<Space> spaces, const LedgerWriter& ledger,
+                  uint32_t thread, uint32_t seed) {
+  std::mt19937 random(seed * kLedgerThreads + thread);
   for (uint64_t sequence = 1;; ++sequence) {
     LedgerEntry entry = {};
     entry.thread = thread;
@@ -101,15 +93,29 @@ void ChurnForEver(Db* db) {
   }
 }
 
+std::vector<Space> OpenSpaces(Db* db) {
+  std::vector<Space> spaces;
+  SpaceOptions options;
+  options.dimension = kLedgerDimension;
+  for (uint32_t i = 0; i < kLedgerSpaces; ++i) {
+    auto space = db->OpenSpace(LedgerSpaceName(i), options);
+    if (!space.ok()) Fail(space.status());
+    spaces.push_back(*space);
+  }
+  return spaces;
+}
+
 int Run(char** arguments) {
   const uint32_t seed = static_cast<uint32_t>(std::atoi(arguments[3]));
   auto db = Db::Open(arguments[1],
                      LedgerOptions(std::strcmp(arguments[4], "pwrite") == 0));
   if (!db.ok()) Fail(db.status());
+  // Before the ledger, whose first byte says that the child is at work.
+  const std::vector<Space> spaces = OpenSpaces(db->get());
   const LedgerWriter ledger(arguments[2]);
   std::vector<std::thread> threads;
   for (uint32_t i = 0; i < kLedgerThreads; ++i) {
-    threads.emplace_back([&, i] { WriteForEver(db->get(), ledger, i, seed); });
+    threads.emplace_back([&, i] { WriteForEver(spaces, ledger, i, seed); });
   }
   threads.emplace_back([&] { ChurnForEver(db->get()); });
   for (std::thread& thread : threads) thread.join();

@@ -15,7 +15,7 @@ namespace engram::fuzz {
 // In all of them the lowest bit of the first byte asks for checksums to be made
 // right, so that what stands behind them is reached.
 
-// A log of one or two segments, through Recover().
+// A log of one or two segments, through Recover(), in each of its ways.
 bool WalSegment(absl::string_view input);
 
 bool VectorPart(absl::string_view input);
@@ -42,6 +42,9 @@ const std::vector<Entry>& AllEntries();
 inline constexpr unsigned kFixChecksums = 1;
 inline constexpr unsigned kFixOrder = 2;       // WalSegment
 inline constexpr unsigned kSecondSegment = 4;  // WalSegment
+inline constexpr unsigned kSalvage = 8;        // WalSegment
+inline constexpr unsigned kLive = 16;          // WalSegment
+inline constexpr unsigned kTruncated = 32;     // WalSegment
 
 // Of a WalSegment input: flags, low-water mark, known durable LSN, the
 // successor's idea of last LSN and of the end in blocks; then the raw segment

@@ -135,7 +135,14 @@ std::vector<std::string> WalSegmentSeeds() {
     return std::string(1, static_cast<char>(flags)) + std::string(options, 4) +
            rest;
   };
+  std::string damaged = body;
+  damaged[sizeof(header) + kWalChunkBytes + 100] ^= 1;
   return {with(kFixChecksums | kFixOrder, "\0\0\0\0", body),
+          with(kSalvage | kFixChecksums, "\0\0\0\0", body),
+          with(kSalvage | kFixChecksums | kSecondSegment, "\0\0\4\6", body),
+          with(kSalvage | kFixChecksums | kTruncated, "\0\7\0\0", seal),
+          with(kSalvage, "\0\4\0\0", damaged),
+          with(kSalvage | kLive | kFixChecksums, "\0\0\0\0", body),
           with(kFixChecksums, "\0\4\0\0", body),
           with(kFixChecksums, "\2\0\0\0", body),
           with(kFixChecksums | kSecondSegment, "\0\0\4\6", body),

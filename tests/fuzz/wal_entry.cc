@@ -10,8 +10,8 @@
 #include "storage/base/crc32c.h"
 #include "storage/wal/reader.h"
 #include "storage/wal/segments.h"
+#include "tests/fuzz/bytes_directory.h"
 #include "tests/fuzz/entries.h"
-#include "tests/support/memory_directory.h"
 
 namespace engram::fuzz {
 namespace {
@@ -106,6 +106,47 @@ std::string WithHeader(const schema::SegmentHeader& header, size_t bytes) {
   return segment;
 }
 
+// Recovers the log and checks what must hold whatever stands in it.
+bool Read(io::Directory* directory, unsigned flags, Lsn low_water_lsn,
+          Lsn known_durable_lsn) {
+  wal::RecoveryOptions recovery;
+  recovery.database_id = kDatabase;
+  recovery.low_water_lsn = low_water_lsn;
+  recovery.known_durable_lsn = known_durable_lsn;
+  recovery.salvage = (flags & kSalvage) != 0;
+  recovery.live = (flags & kLive) != 0;
+  Lsn previous = 0;
+  const auto log = wal::Recover(
+      directory, recovery, [&](std::shared_ptr<const wal::Group> group) {
+        group->ForEachRecord([&](const schema::RecordView& record) {
+          ENGRAM_CHECK(record.lsn > previous);
+          previous = record.lsn;
+          ENGRAM_CHECK(!schema::IsMarker(record.type));
+          ENGRAM_CHECK(record.id.size() <= schema::kIdBytesMax);
+          ENGRAM_CHECK(record.vector.size() <= schema::kDimensionMax);
+        });
+        return absl::OkStatus();
+      });
+  if (!log.ok()) {
+    ENGRAM_CHECK(!recovery.salvage || !absl::IsDataLoss(log.status()));
+    return false;
+  }
+  ENGRAM_CHECK(log->exists);
+  ENGRAM_CHECK(recovery.salvage || log->losses.empty());
+  ENGRAM_CHECK(log->position.next_lsn > previous);
+  // Nothing that is known to have been acknowledged and is not saved is cut.
+  ENGRAM_CHECK(log->position.next_lsn > known_durable_lsn ||
+               known_durable_lsn <= low_water_lsn);
+  for (const wal::LogLoss& loss : log->losses) {
+    ENGRAM_CHECK(log->position.next_lsn > loss.last_lsn);
+    for (const wal::LostRecord& record : loss.records) {
+      ENGRAM_CHECK(record.lsn >= loss.first_lsn && record.lsn <= loss.last_lsn);
+      ENGRAM_CHECK(record.id.size() <= schema::kIdBytesMax);
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 bool WalSegment(absl::string_view input) {
@@ -139,40 +180,16 @@ bool WalSegment(absl::string_view input) {
                 chunk.data(), chunk.size());
   }
   if ((flags & kFixChecksums) != 0) FixGroups(flags, header, &segment);
-  // A file that is shorter than its header says is refused at once.
-  segment.resize(schema::kSegmentBytesMin);
-
-  testing::MemoryDirectory directory;
-  directory.SetContents(wal::SegmentFileName(1), std::move(segment));
+  const uint64_t file_bytes =
+      (flags & kTruncated) != 0 ? segment.size() : schema::kSegmentBytesMin;
+  BytesDirectory directory;
+  directory.Add(wal::SegmentFileName(1), segment, file_bytes);
+  const std::string second = WithHeader(
+      SecondHeader(header, options[3], options[4]), schema::kGroupsOffset);
   if ((flags & kSecondSegment) != 0) {
-    directory.SetContents(
-        wal::SegmentFileName(2),
-        WithHeader(SecondHeader(header, options[3], options[4]),
-                   schema::kSegmentBytesMin));
+    directory.Add(wal::SegmentFileName(2), second, schema::kSegmentBytesMin);
   }
-  wal::RecoveryOptions recovery;
-  recovery.database_id = kDatabase;
-  recovery.low_water_lsn = options[1];
-  recovery.known_durable_lsn = options[2];
-  Lsn previous = 0;
-  const auto log = wal::Recover(
-      &directory, recovery, [&](std::shared_ptr<const wal::Group> group) {
-        group->ForEachRecord([&](const schema::RecordView& record) {
-          ENGRAM_CHECK(record.lsn > previous);
-          previous = record.lsn;
-          ENGRAM_CHECK(!schema::IsMarker(record.type));
-          ENGRAM_CHECK(record.id.size() <= schema::kIdBytesMax);
-          ENGRAM_CHECK(record.vector.size() <= schema::kDimensionMax);
-        });
-        return absl::OkStatus();
-      });
-  if (!log.ok()) return false;
-  ENGRAM_CHECK(log->exists);
-  ENGRAM_CHECK(log->position.next_lsn > previous);
-  // Nothing that is known to have been acknowledged and is not saved is cut.
-  ENGRAM_CHECK(log->position.next_lsn > recovery.known_durable_lsn ||
-               recovery.known_durable_lsn <= recovery.low_water_lsn);
-  return true;
+  return Read(&directory, flags, options[1], options[2]);
 }
 
 }  // namespace engram::fuzz

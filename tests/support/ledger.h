@@ -11,9 +11,9 @@
 
 namespace engram::testing {
 
-inline constexpr uint32_t kLedgerThreads = 6;
-inline constexpr uint32_t kLedgerSpaces = 4;
-inline constexpr uint32_t kLedgerIdsPerThread = 60;
+inline constexpr uint32_t kLedgerThreads = 64;
+inline constexpr uint32_t kLedgerSpaces = 100;
+inline constexpr uint32_t kLedgerIdsPerThread = 8;
 inline constexpr uint32_t kLedgerDimension = 12;
 
 // One line of the ledger: that a write was begun, or was acknowledged.

@@ -15,14 +15,15 @@ using Kind = DiskOperation::Kind;
 class MemoryDirectory::MemoryFile final : public io::File {
  public:
   MemoryFile(MemoryDirectory* directory, absl::string_view name,
-             std::shared_ptr<Bytes> bytes)
+             std::shared_ptr<Bytes> bytes, bool direct)
       : directory_(directory),
         path_(absl::StrCat(directory->path(), "/", name)),
-        bytes_(std::move(bytes)) {}
+        bytes_(std::move(bytes)),
+        direct_(direct) {}
 
   const std::string& path() const override { return path_; }
   int fd() const override { return -1; }
-  bool direct() const override { return false; }
+  bool direct() const override { return direct_; }
 
   absl::StatusOr<uint64_t> Size() const override {
     MutexLock lock(directory_->mutex_);
@@ -66,6 +67,7 @@ class MemoryDirectory::MemoryFile final : public io::File {
   MemoryDirectory* const directory_;
   const std::string path_;
   const std::shared_ptr<Bytes> bytes_;
+  const bool direct_;
 };
 
 MemoryDirectory::MemoryDirectory() = default;
@@ -116,7 +118,7 @@ absl::StatusOr<std::unique_ptr<io::File>> MemoryDirectory::Open(
   if (it == files_.end()) {
     return absl::NotFoundError(absl::StrCat("open ", name));
   }
-  return std::make_unique<MemoryFile>(this, it->first, it->second);
+  return std::make_unique<MemoryFile>(this, it->first, it->second, direct_);
 }
 
 absl::StatusOr<std::unique_ptr<io::File>> MemoryDirectory::CreateZeroed(

@@ -44,6 +44,12 @@ class MemoryDirectory final : public io::Directory {
 
   void SetFault(Fault fault);
 
+  // What files that are opened from now on say of O_DIRECT: no by default.
+  void set_direct(bool direct) {
+    MutexLock lock(mutex_);
+    direct_ = direct;
+  }
+
   // What was not synced is gone. Files that are open see it, too.
   void LosePower();
 
@@ -78,6 +84,7 @@ class MemoryDirectory final : public io::Directory {
 
   mutable Mutex mutex_;
   Fault fault_ ABSL_GUARDED_BY(mutex_);
+  bool direct_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<std::string, std::shared_ptr<Bytes>, std::less<>> files_
       ABSL_GUARDED_BY(mutex_);
 };

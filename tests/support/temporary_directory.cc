@@ -9,8 +9,9 @@
 
 namespace engram::testing {
 
-TemporaryDirectory::TemporaryDirectory()
-    : path_(::testing::TempDir() + "engram_test_XXXXXX") {
+TemporaryDirectory::TemporaryDirectory(const std::string& parent)
+    : path_((parent.empty() ? ::testing::TempDir() : parent + "/") +
+            "engram_test_XXXXXX") {
   ENGRAM_CHECK(::mkdtemp(path_.data()) != nullptr);
 }
 

@@ -10,7 +10,8 @@ namespace engram::testing {
 // Creates an empty folder, and removes it with all it holds.
 class TemporaryDirectory {
  public:
-  TemporaryDirectory();
+  // In `parent`, or where temporary files go.
+  explicit TemporaryDirectory(const std::string& parent = "");
   ~TemporaryDirectory();
 
   TemporaryDirectory(const TemporaryDirectory&) = delete;

@@ -42,6 +42,7 @@ TEST(CheckIncludesTest, RefusesEveryOtherDirection) {
            {"engine/include/engram/a.h", "storage/base/b.h"},
            {"tools/bench/a.cc", "engine/db/b.h"},
            {"tools/bench/a.cc", "storage/wal/b.h"},
+           {"tools/bench/wal_a.cc", "engram/db.h"},
            {"tools/vectors/a.cc", "engram/db.h"},
            {"engine/new_folder/a.cc", "absl/b.h"}}) {
     EXPECT_EQ(IncludeFindings(path, "\"" + include + "\""), 1u)
@@ -54,6 +55,10 @@ TEST(CheckIncludesTest, RefusesLibrariesOutsideTheirPlace) {
   EXPECT_EQ(IncludeFindings("storage/io/pwrite_queue.cc", "<liburing.h>"), 1u);
   EXPECT_EQ(IncludeFindings("storage/kv/a.cc", "\"rocksdb/db.h\""), 0u);
   EXPECT_EQ(IncludeFindings("engine/db/a.cc", "<rocksdb/db.h>"), 1u);
+  EXPECT_EQ(IncludeFindings("tools/bench/wal_a.cc", "<rocksdb/db.h>"), 1u);
+  EXPECT_EQ(
+      IncludeFindings("tools/bench/wal_rocksdb_path.cc", "\"rocksdb/db.h\""),
+      0u);
   EXPECT_EQ(IncludeFindings("engine/db/a.cc", "\"schema/flatbuffer_access.h\""),
             1u);
 }

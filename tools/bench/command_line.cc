@@ -9,6 +9,7 @@
 #include "tools/bench/memory_measure.h"
 #include "tools/bench/names.h"
 #include "tools/bench/peers.h"
+#include "tools/bench/wal_path.h"
 
 namespace engram::bench {
 namespace {
@@ -180,6 +181,55 @@ CLI::App* AddIndex(CLI::App& app, IndexOptions& options) {
       ->add_option("--plot", options.plot,
                    "Draw recall against queries per second")
       ->type_name("FILE.svg");
+  return command;
+}
+
+CLI::App* AddWal(CLI::App& app, WalOptions& options) {
+  CLI::App* const command = app.add_subcommand(
+      "wal", "The log's rates and latencies, beside the device and RocksDB");
+  command
+      ->add_option("--appenders", options.appenders,
+                   "Threads that wait for each record (1,8,64); 0: none")
+      ->delimiter(',')
+      ->check(RangeOf(0, 4096))
+      ->type_name("N,...");
+  command
+      ->add_option("--window", options.windows,
+                   "One thread with so many records under way (256,1024,4096); "
+                   "0: none")
+      ->delimiter(',')
+      ->check(RangeOf(0, 1 << 20))
+      ->type_name("N,...");
+  command
+      ->add_option("--record-bytes", options.record_bytes,
+                   "Bytes of a record in the log (600,3200)")
+      ->delimiter(',')
+      ->check(RangeOf(256, 1 << 20))
+      ->type_name("N,...");
+  command
+      ->add_option("--path", options.paths,
+                   "engram-uring, engram-pwrite, device, pwrite, rocksdb (all)")
+      ->delimiter(',')
+      ->check(CLI::IsMember(
+                  {kEngramUring, kEngramPwrite, kDevice, kPwrite, kRocksdb})
+                  .description(""))
+      ->type_name("PATH,...");
+  command
+      ->add_option("--runs", options.runs,
+                   "Repetitions, all paths in turns; medians are printed (3)")
+      ->check(RangeOf(1, 1000))
+      ->type_name("N");
+  command->add_option("--seconds", options.seconds, "Of each measurement (1)")
+      ->check(CLI::Range(0.01, 3600.0).description(""))
+      ->type_name("S");
+  command->add_flag("--busy", options.busy,
+                    "Meanwhile all processors compare vectors at nice 5");
+  command
+      ->add_option(
+          "--folder", options.folder,
+          "Where to write; must not exist, and stays (a temporary one)")
+      ->type_name("DIR");
+  command->add_flag("--json", options.json, "One JSON object a line");
   return command;
 }
 

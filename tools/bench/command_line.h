@@ -6,12 +6,14 @@
 #include "CLI/CLI.hpp"
 #include "tools/bench/index_options.h"
 #include "tools/bench/recall.h"
+#include "tools/bench/wal_options.h"
 
 namespace engram::bench {
 
 // Each adds a subcommand, which fills `options`; they live as long as `app`.
 CLI::App* AddRecall(CLI::App& app, RecallOptions& options);
 CLI::App* AddIndex(CLI::App& app, IndexOptions& options);
+CLI::App* AddWal(CLI::App& app, WalOptions& options);
 
 // For memory_measure.h. Takes what of AddIndex() decides about memory.
 CLI::App* AddMemoryChild(CLI::App& app, IndexOptions& options,

@@ -1,4 +1,4 @@
-// engram-bench: measures Engram through its public API.
+// engram-bench: measures Engram through its public API, and the log alone.
 //
 // Exit codes: 0 measured, 1 failed, 2 the command line makes no sense;
 // 128 and the signal's number after a signal.
@@ -18,6 +18,7 @@
 #include "tools/bench/index_command.h"
 #include "tools/bench/machine.h"
 #include "tools/bench/memory_measure.h"
+#include "tools/bench/wal_command.h"
 
 namespace engram::bench {
 namespace {
@@ -63,6 +64,8 @@ int Main(int argc, char** argv) {
   recall_options.parameters.threads = Processors();
   IndexOptions index_options;
   index_options.commit = ENGRAM_COMMIT;
+  WalOptions wal_options;
+  wal_options.commit = ENGRAM_COMMIT;
   std::string engine;
   std::string folder;
   CLI::App app("Measures Engram.", "engram-bench");
@@ -71,6 +74,7 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   const CLI::App* const recall = AddRecall(app, recall_options);
   const CLI::App* const index = AddIndex(app, index_options);
+  const CLI::App* const wal = AddWal(app, wal_options);
   AddMemoryChild(app, index_options, engine, folder);
   try {
     app.parse(argc, argv);
@@ -80,6 +84,7 @@ int Main(int argc, char** argv) {
   }
   if (recall->parsed()) return End(MeasureRecall(recall_options), kFailed);
   if (index->parsed()) return RunIndex(std::move(index_options));
+  if (wal->parsed()) return End(RunWalCommand(wal_options), kFailed);
   return End(RunMemoryChild(index_options, engine, folder), kFailed);
 }
 

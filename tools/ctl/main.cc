@@ -9,7 +9,7 @@
 //   3    stored data is damaged
 //   4    the database is locked, is not there, or is no database
 //   5    the database has a newer format
-//   7    verify found warnings only
+//   7    verify, or wal verify, found warnings only
 //   130  interrupted by ^C
 
 #include <cstdio>
@@ -42,6 +42,7 @@ struct CommandLine {
   LoadArguments load;
   DumpArguments dump;
   SearchArguments search;
+  WalShowArguments wal_show;
   std::function<VerbResult()> run;
 };
 
@@ -186,6 +187,52 @@ void AddMaintenance(CLI::App& app, CommandLine& line) {
       ->type_name("N");
 }
 
+// As AddVerb(), for the second word of "wal".
+CLI::App* AddWalVerb(CLI::App& wal, CommandLine& line, const std::string& name,
+                     const std::string& description, const std::string& example,
+                     std::function<VerbResult()> run) {
+  CLI::App* verb =
+      AddVerb(wal, line, name, description, "wal " + example, std::move(run));
+  verb->fallthrough();
+  return verb;
+}
+
+void AddWal(CLI::App& app, CommandLine& line) {
+  CLI::App* wal = app.add_subcommand("wal", "Looks into the log");
+  wal->group("Verbs");
+  wal->fallthrough();
+  wal->require_subcommand(1);
+  wal->footer("ls, show and verify also work beside the database's owner.\n");
+  AddWalVerb(*wal, line, "ls", "Lists the segments", "ls",
+             [&line] { return WalList(line.global); });
+  WalShowArguments& show = line.wal_show;
+  CLI::App* verb =
+      AddWalVerb(*wal, line, "show", "Prints groups and records",
+                 "show --from-lsn 100 --to-lsn 120 --space 1\n"
+                 "With --json: one object for each record.",
+                 [&line] { return WalShow(line.global, line.wal_show); });
+  verb->add_option("--segment", show.segment, "Only this segment")
+      ->type_name("N");
+  verb->add_option("--from-lsn", show.from_lsn, "No records before it")
+      ->type_name("LSN");
+  verb->add_option("--to-lsn", show.to_lsn, "No records behind it")
+      ->type_name("LSN");
+  verb->add_option("--space", show.space, "Only records of the space (its id)")
+      ->type_name("N");
+  CLI::App* verify = AddWalVerb(
+      *wal, line, "verify", "Reads the log and reports damage", "verify",
+      [&line] { return WalVerify(line.global, line.findings_max); });
+  verify
+      ->add_option("--findings", line.findings_max,
+                   "Show at most so many (default 100)")
+      ->type_name("N");
+  CLI::App* salvage = AddWalVerb(
+      *wal, line, "salvage",
+      "Gives up what is damaged in the log, and lists it", "salvage --yes",
+      [&line] { return WalSalvage(line.global, line.yes); });
+  salvage->add_flag("--yes", line.yes, "Yes, give it up");
+}
+
 // Prints the one line that every failure has on stderr.
 int PrintError(absl::string_view message, ExitCode code) {
   std::fprintf(stderr, "engram-ctl: %s\n", std::string(message).c_str());
@@ -225,6 +272,7 @@ int Main(int argc, char** argv) {
   AddDump(app, line);
   AddQueries(app, line);
   AddMaintenance(app, line);
+  AddWal(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

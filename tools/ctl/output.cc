@@ -53,9 +53,11 @@ absl::Status Print(absl::string_view text) {
 
 Json NewJsonObject() { return Json{{"schema_version", kJsonSchemaVersion}}; }
 
-absl::Status PrintJson(const Json& object) {
-  return Print(absl::StrCat(JsonText(object), "\n"));
+std::string JsonLine(const Json& object) {
+  return absl::StrCat(JsonText(object), "\n");
 }
+
+absl::Status PrintJson(const Json& object) { return Print(JsonLine(object)); }
 
 void SetBytes(Json& object, const std::string& key, absl::string_view bytes) {
   if (IsUtf8(bytes)) {

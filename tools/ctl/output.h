@@ -26,7 +26,10 @@ absl::Status Print(absl::string_view text);
 // An object that holds "schema_version" so far.
 Json NewJsonObject();
 
-// Prints `object` on one line. Bytes that are no UTF-8 become U+FFFD.
+// `object` on a line of its own. Bytes that are no UTF-8 become U+FFFD.
+std::string JsonLine(const Json& object);
+
+// Prints that line.
 absl::Status PrintJson(const Json& object);
 
 // Sets object[key], or object[key + "_base64"] where `bytes` is no UTF-8.

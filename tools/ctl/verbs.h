@@ -68,6 +68,18 @@ VerbResult Drop(const Global& global, const std::string& space, bool yes);
 VerbResult Compact(const Global& global);
 VerbResult Checkpoint(const Global& global);
 
+// commands_wal.cc; the first three also beside the database's owner
+VerbResult WalList(const Global& global);
+struct WalShowArguments {
+  uint64_t segment = 0;  // 0: all
+  uint64_t from_lsn = 0;
+  uint64_t to_lsn = UINT64_MAX;
+  uint64_t space = 0;  // its id; 0: all, and markers
+};
+VerbResult WalShow(const Global& global, const WalShowArguments& arguments);
+VerbResult WalVerify(const Global& global, size_t findings_max);
+VerbResult WalSalvage(const Global& global, bool yes);
+
 // commands_verify.cc
 VerbResult Verify(const Global& global, size_t findings_max);
 

@@ -127,7 +127,10 @@ void ReportLog(const LogExpectation& expectation, const wal::RecoveredLog& log,
   for (const std::string& warning : log.warnings) {
     AddWarning(report, expectation.path, warning);
   }
-  if (!log.exists && expectation.known_durable_lsn > 0) {
+  for (const wal::LogLoss& loss : log.losses) {
+    AddDamage(report, expectation.path, wal::LossText(loss, nullptr));
+  }
+  if (log.losses.empty() && !log.exists && expectation.known_durable_lsn > 0) {
     AddDamage(report, expectation.path,
               absl::StrCat("the log is missing; checkpoints reach to LSN ",
                            expectation.known_durable_lsn));
@@ -164,6 +167,7 @@ absl::StatusOr<bool> VerifyLog(const LogExpectation& expectation,
     options.low_water_lsn = oldest->predecessor.last_lsn;
   }
   options.known_durable_lsn = expectation.known_durable_lsn;
+  options.salvage = true;  // all of the damage, not only the first
 
   RecordChecker checker(expectation, spaces, report);
   const absl::StatusOr<wal::RecoveredLog> log = wal::Recover(
@@ -179,7 +183,7 @@ absl::StatusOr<bool> VerifyLog(const LogExpectation& expectation,
     return false;
   }
   ReportLog(expectation, *log, report);
-  return true;
+  return log->losses.empty();
 }
 
 }  // namespace engram::ctl

@@ -28,6 +28,7 @@
 #include "absl/time/time.h"
 #include "engram/observation.h"
 #include "engram/options.h"
+#include "engram/salvage.h"
 #include "engram/space.h"
 #include "engram/stats.h"
 #include "engram/write_batch.h"
@@ -50,7 +51,8 @@ class Db {
   //   UNIMPLEMENTED       the database has a newer format than this build
   //   UNAVAILABLE         another process (it is named) owns the database
   //   DATA_LOSS           acknowledged data is damaged; the message names the
-  //                       file and the range of LSNs
+  //                       file, the range of LSNs and the spaces, as far as
+  //                       they can be read (see Options::salvage_damaged_log)
   static absl::StatusOr<std::unique_ptr<Db>> Open(const std::string& path,
                                                   const Options& options);
 
@@ -102,6 +104,10 @@ class Db {
 
   absl::StatusOr<DbStats> GetStats() const;
 
+  // What Open() lost with Options::salvage_damaged_log. Lives as long as the
+  // handle, also when it is closed.
+  const SalvageReport& salvage_report() const;
+
   // Refuses new calls, waits for those in progress, indexes and checkpoints
   // everything and releases the directory. Afterwards every call, on every
   // handle, returns FAILED_PRECONDITION. The first failure is returned; data
@@ -109,6 +115,8 @@ class Db {
   absl::Status Close();
 
  private:
+  friend class internal::DbImpl;
+
   explicit Db(std::shared_ptr<internal::DbImpl> impl);
 
   std::shared_ptr<internal::DbImpl> impl_;

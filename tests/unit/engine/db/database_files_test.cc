@@ -29,12 +29,14 @@ using ::testing::HasSubstr;
 class DatabaseFilesTest : public ::testing::Test {
  protected:
   absl::Status Open(bool create = true) {
-    return OpenDatabaseFiles(path(), create, false).status();
+    return OpenDatabaseFiles(io::FileSystem::System(), path(), create, false)
+        .status();
   }
 
   // The database's id, by opening it.
   std::string Id() {
-    const auto files = OpenDatabaseFiles(path(), false, false);
+    const auto files =
+        OpenDatabaseFiles(io::FileSystem::System(), path(), false, false);
     EXPECT_TRUE(files.ok()) << files.status();
     return files.ok() ? DatabaseIdText(files->id) : "";
   }
@@ -65,7 +67,8 @@ class DatabaseFilesTest : public ::testing::Test {
 TEST_F(DatabaseFilesTest, IsMadeOnceAndRecognisedAfterwards) {
   std::string id;
   {
-    const auto files = OpenDatabaseFiles(path(), true, false);
+    const auto files =
+        OpenDatabaseFiles(io::FileSystem::System(), path(), true, false);
     ASSERT_TRUE(files.ok()) << files.status();
     EXPECT_TRUE(files->created);
     EXPECT_EQ(files->wal_path, path() + "/wal");
@@ -76,16 +79,18 @@ TEST_F(DatabaseFilesTest, IsMadeOnceAndRecognisedAfterwards) {
         Read("ENGRAM"),
         AllOf(HasSubstr("engram database\nformat 1\nid "), HasSubstr(id)));
   }
-  const auto again = OpenDatabaseFiles(path(), true, false);
+  const auto again =
+      OpenDatabaseFiles(io::FileSystem::System(), path(), true, false);
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_FALSE(again->created);
   EXPECT_EQ(DatabaseIdText(again->id), id);
 }
 
 TEST_F(DatabaseFilesTest, TwoDatabasesHaveDifferentIds) {
-  const auto first = OpenDatabaseFiles(path(), true, false);
-  const auto second =
-      OpenDatabaseFiles(directory_.PathOf("other"), true, false);
+  const auto first =
+      OpenDatabaseFiles(io::FileSystem::System(), path(), true, false);
+  const auto second = OpenDatabaseFiles(
+      io::FileSystem::System(), directory_.PathOf("other"), true, false);
   EXPECT_NE(DatabaseIdText(first->id), DatabaseIdText(second->id));
 }
 
@@ -107,7 +112,8 @@ TEST_F(DatabaseFilesTest, ConcurrentCreatorsAgreeOnOneDatabase) {
       threads.emplace_back([&] {
         // The others hold the lock for moments.
         while (id.empty()) {
-          const auto files = OpenDatabaseFiles(path(), true, false);
+          const auto files =
+              OpenDatabaseFiles(io::FileSystem::System(), path(), true, false);
           if (files.ok()) {
             id = DatabaseIdText(files->id);
             if (files->created) ++created;
@@ -125,7 +131,8 @@ TEST_F(DatabaseFilesTest, ConcurrentCreatorsAgreeOnOneDatabase) {
 
 TEST_F(DatabaseFilesTest, AnOwnerIsNamedAndAStaleOneIsReplaced) {
   {
-    const auto files = OpenDatabaseFiles(path(), true, false);
+    const auto files =
+        OpenDatabaseFiles(io::FileSystem::System(), path(), true, false);
     ASSERT_TRUE(files.ok());
     EXPECT_EQ(Read("OWNER"), absl::StrCat(::getpid(), "\n"));
     const absl::Status second = Open();
@@ -143,7 +150,8 @@ TEST_F(DatabaseFilesTest, AnOwnerThatDiedHoldsNothing) {
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    const auto files = OpenDatabaseFiles(path(), true, false);
+    const auto files =
+        OpenDatabaseFiles(io::FileSystem::System(), path(), true, false);
     ::_exit(files.ok() ? 0 : 1);
   }
   int status = 0;

@@ -66,5 +66,21 @@ TEST(Crc32cComparisonTest, HardwareEqualsGenericAtAllLengthsAndAlignments) {
   }
 }
 
+// Lengths around those at which the streams are put together.
+TEST(Crc32cComparisonTest, HardwareEqualsGenericForRandomRanges) {
+  constexpr size_t kBytesMax = 10'000;
+  std::mt19937 random(2);
+  std::vector<unsigned char> bytes(kBytesMax + 64);
+  for (unsigned char& byte : bytes) byte = static_cast<unsigned char>(random());
+  for (int i = 0; i < 5000; ++i) {
+    const size_t start = random() % 64;
+    const size_t size = random() % kBytesMax;
+    const uint32_t crc = random();
+    ASSERT_EQ(ExtendCrc32c(crc, &bytes[start], size),
+              internal::ExtendCrc32cGeneric(crc, &bytes[start], size))
+        << start << " " << size << " " << crc;
+  }
+}
+
 }  // namespace
 }  // namespace engram

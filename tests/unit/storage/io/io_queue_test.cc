@@ -5,13 +5,16 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <tuple>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "storage/base/aligned_buffer.h"
+#include "storage/base/clock.h"
 #include "storage/base/unique_fd.h"
 #include "storage/io/directory_lock.h"
 #include "storage/io/posix_directory.h"
@@ -62,6 +65,12 @@ class IoQueueTest : public ::testing::TestWithParam<std::tuple<bool, bool>> {
     queue_ = *std::move(queue);
   }
 
+  Completion WaitForCompletion() {
+    std::optional<Completion> completion;
+    while (!completion.has_value()) completion = queue_->Wait(-1);
+    return *completion;
+  }
+
   const testing::TemporaryDirectory root_;
   std::unique_ptr<Directory> directory_;
   std::unique_ptr<IoQueue> queue_;
@@ -75,7 +84,7 @@ TEST_P(IoQueueTest, NamesItself) {
   EXPECT_EQ(queue_->name(), std::get<0>(GetParam()) ? "io_uring" : "pwrite");
 }
 
-TEST_P(IoQueueTest, EachRequestCompletesOnceWithItsDataWritten) {
+TEST_P(IoQueueTest, EachRequestIsWrittenThenDurableOnce) {
   constexpr int kRequests = 50;
   auto file = directory_->CreateZeroed("a", kRequests * 2 * kBlock);
   ASSERT_TRUE(file.ok()) << file.status();
@@ -84,16 +93,22 @@ TEST_P(IoQueueTest, EachRequestCompletesOnceWithItsDataWritten) {
     buffers.emplace_back(2 * kBlock);
     std::fill_n(buffers.back().data(), 2 * kBlock, static_cast<char>(i + 1));
   }
+  std::set<uint64_t> written;
   std::set<uint64_t> done;
   uint32_t under_way = 0;
   const auto wait = [&] {
-    const WriteCompletion completion = queue_->WaitOne();
+    const Completion completion = WaitForCompletion();
     EXPECT_TRUE(completion.status.ok()) << completion.status;
+    if (completion.stage == Completion::Stage::kWritten) {
+      EXPECT_TRUE(written.insert(completion.tag).second);
+      return;
+    }
+    EXPECT_EQ(written.count(completion.tag), 1u);
     EXPECT_TRUE(done.insert(completion.tag).second);
     --under_way;
   };
   for (int i = 0; i < kRequests; ++i) {
-    if (under_way == IoQueue::kDepth) wait();
+    while (under_way == IoQueue::kDepth) wait();
     const uint64_t offset = static_cast<uint64_t>(i) * 2 * kBlock;
     ASSERT_TRUE(
         queue_
@@ -126,9 +141,11 @@ TEST_P(IoQueueTest, ReportsAWriteThatFails) {
       queue_
           ->Submit({&broken, 0, absl::MakeConstSpan(buffer.data(), kBlock), 9})
           .ok());
-  const WriteCompletion completion = queue_->WaitOne();
+  const Completion completion = WaitForCompletion();
   EXPECT_EQ(completion.tag, 9u);
   EXPECT_FALSE(completion.status.ok());
+  EXPECT_TRUE(completion.last());
+  EXPECT_FALSE(queue_->Wait(0).has_value()) << "it completed again";
 }
 
 // A read-only descriptor refuses the write; the queue goes on with others.
@@ -142,9 +159,41 @@ TEST_P(IoQueueTest, GoesOnAfterAFailure) {
   const auto data = absl::MakeConstSpan(buffer.data(), kBlock);
   ASSERT_TRUE(queue_->Submit({&broken, 0, data, 1}).ok());
   ASSERT_TRUE(queue_->Submit({file->get(), 0, data, 2}).ok());
-  for (int i = 0; i < 2; ++i) {
-    const WriteCompletion completion = queue_->WaitOne();
+  for (int due = 2; due > 0;) {
+    const Completion completion = WaitForCompletion();
     EXPECT_EQ(completion.status.ok(), completion.tag == 2) << completion.status;
+    if (completion.last()) --due;
+  }
+}
+
+TEST_P(IoQueueTest, WakeEndsAWait) {
+  std::thread other([this] { queue_->Wake(); });
+  EXPECT_FALSE(queue_->Wait(-1).has_value());
+  other.join();
+  // One that came before is not lost, and counts once.
+  queue_->Wake();
+  EXPECT_FALSE(queue_->Wait(-1).has_value());
+  const int64_t start = Clock::System().MonotonicMicros();
+  EXPECT_FALSE(queue_->Wait(20'000).has_value());
+  EXPECT_GE(Clock::System().MonotonicMicros() - start, 20'000);
+}
+
+TEST_P(IoQueueTest, WakeTakesNoCompletionAway) {
+  auto file = directory_->CreateZeroed("a", kBlock);
+  ASSERT_TRUE(file.ok());
+  AlignedBuffer buffer(kBlock);
+  std::fill_n(buffer.data(), kBlock, 'x');
+  for (uint64_t tag = 0; tag < 20; ++tag) {
+    queue_->Wake();
+    ASSERT_TRUE(queue_
+                    ->Submit({file->get(), 0,
+                              absl::MakeConstSpan(buffer.data(), kBlock), tag})
+                    .ok());
+    queue_->Wake();
+    EXPECT_EQ(WaitForCompletion().stage, Completion::Stage::kWritten);
+    const Completion durable = WaitForCompletion();
+    EXPECT_EQ(durable.stage, Completion::Stage::kDurable);
+    EXPECT_EQ(durable.tag, tag);
   }
 }
 

@@ -29,7 +29,13 @@ schema::RecordDraft DraftOf(const std::string& payload) {
   return draft;
 }
 
-void RecordingSink::OnDurable(const std::shared_ptr<const Group>& group) {
+void RecordingSink::OnDurable(Lsn lsn) {
+  MutexLock lock(mutex_);
+  ASSERT_FALSE(records_.empty());
+  EXPECT_LE(lsn, records_.back().lsn);
+}
+
+void RecordingSink::Publish(const std::shared_ptr<const Group>& group) {
   MutexLock lock(mutex_);
   const size_t before = records_.size();
   CopyRecords(*group, &records_);
@@ -100,6 +106,7 @@ absl::StatusOr<std::unique_ptr<OpenLog>> OpenLog::Open(io::Directory* directory,
   writer_options.database_id = kDatabase;
   writer_options.segment_bytes = kSegmentBytes;
   writer_options.queue = options.queue;
+  writer_options.create_queue = options.create_queue;
   ENGRAM_ASSIGN_OR_RETURN(
       log->writer_, Writer::Open(writer_options, log->recovered_.log.position,
                                  log->segments_.get(), &log->sink_));

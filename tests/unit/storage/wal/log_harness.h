@@ -37,7 +37,8 @@ schema::RecordDraft DraftOf(const std::string& payload);
 // Keeps what it is given; fails the test if LSNs do not rise one by one.
 class RecordingSink final : public GroupSink {
  public:
-  void OnDurable(const std::shared_ptr<const Group>& group) override;
+  void Publish(const std::shared_ptr<const Group>& group) override;
+  void OnDurable(Lsn lsn) override;
 
   Lsn last_lsn() const;
   std::vector<LoggedRecord> records() const;
@@ -73,6 +74,7 @@ class OpenLog {
     uint64_t segments_max = 1000;
     QueueChoice queue = QueueChoice::kPwrite;
     RecoveryOptions recovery;
+    QueueFactory create_queue;  // in place of `queue`
   };
 
   // Recovers what is in `directory` and goes on behind it.

@@ -155,14 +155,17 @@ TEST_F(ReaderTest, ATruncatedSegmentIsDataLoss) {
 
 // --- Headers -----------------------------------------------------------------
 
-TEST_F(ReaderTest, OneDamagedHeaderCopyIsTolerated) {
+TEST_F(ReaderTest, OneDamagedHeaderCopyIsAWarning) {
   Write(3);
   const std::string bytes = directory_.Contents(SegmentFileName(1));
   for (size_t copy = 0; copy < 2; ++copy) {
     for (size_t byte = 0; byte < sizeof(schema::SegmentHeader); ++byte) {
       directory_.SetContents(SegmentFileName(1),
                              FlipBit(bytes, (copy * 4096 + byte) * 8 + 3));
-      ASSERT_EQ(RecoverAll(&directory_)->records, written_);
+      const auto recovered = RecoverAll(&directory_);
+      ASSERT_TRUE(recovered.ok()) << recovered.status();
+      ASSERT_EQ(recovered->records, written_);
+      ASSERT_EQ(recovered->log.warnings.size(), 1u);
     }
   }
 }

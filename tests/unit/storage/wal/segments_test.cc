@@ -112,7 +112,40 @@ TEST(SegmentsTest, TakesAndRecycles) {
   EXPECT_EQ(segments->live(), (std::vector<uint64_t>{1, 3, 4, 5}));
   ASSERT_TRUE(segments->WaitReady(2, kLongMicros).ok());
   ASSERT_TRUE(segments->Recycle(1).ok());
-  EXPECT_LE(segments->ready(), Segments::kSpares + 1);
+  EXPECT_LE(segments->ready(), Segments::kSpares + 2);
+}
+
+TEST(SegmentsTest, RecycledSegmentsSaveTheDiskNewOnesUpToABound) {
+  constexpr uint64_t kSegments = 12;
+  MemoryDirectory directory;
+  const auto segments = OpenSegments(&directory, 20);
+  for (uint64_t number = 1; number <= kSegments; ++number) {
+    ASSERT_TRUE(segments->WaitReady(1, kLongMicros).ok());
+    ASSERT_TRUE(segments->Take(Header(number)).ok());
+  }
+  ASSERT_TRUE(segments->WaitReady(Segments::kSpares, kLongMicros).ok());
+  directory.SetFault(RefuseToCreate());
+  for (uint64_t number = 1; number <= kSegments; ++number) {
+    ASSERT_TRUE(segments->Recycle(number).ok());
+  }
+  EXPECT_EQ(segments->ready(), Segments::kSparesKept);
+  EXPECT_EQ(directory.List()->size(),
+            static_cast<size_t>(Segments::kSparesKept));
+}
+
+TEST(SegmentsTest, AReservedSpareIsNobodyElses) {
+  MemoryDirectory directory;
+  const auto segments = OpenSegments(&directory);
+  ASSERT_TRUE(segments->WaitReady(2, kLongMicros).ok());
+  directory.SetFault(RefuseToCreate());
+  EXPECT_TRUE(segments->Reserve());
+  EXPECT_TRUE(segments->WaitReady(1, 0).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(segments->WaitReady(2, 0)));
+  EXPECT_TRUE(segments->Reserve());
+  EXPECT_FALSE(segments->Reserve());
+  ASSERT_TRUE(segments->Take(Header(1)).ok());
+  ASSERT_TRUE(segments->Take(Header(2)).ok());
+  EXPECT_FALSE(segments->Reserve());
 }
 
 TEST(SegmentsTest, AFileOfAnotherSizeIsNoSpare) {
@@ -131,9 +164,8 @@ TEST(SegmentsTest, ASegmentThatCannotBeRecycledStaysInUse) {
   ASSERT_TRUE(segments->Take(Header(1)).ok());
   ASSERT_TRUE(segments->WaitReady(2, kLongMicros).ok());
   directory.SetFault([](const DiskOperation& operation, uint64_t*) {
-    return operation.kind == DiskOperation::Kind::kRemove
-               ? absl::InternalError("broken")
-               : absl::OkStatus();
+    return operation.name == SegmentFileName(1) ? absl::InternalError("broken")
+                                                : absl::OkStatus();
   });
   EXPECT_FALSE(segments->Recycle(1).ok());
   EXPECT_EQ(segments->live(), std::vector<uint64_t>{1});

@@ -1,6 +1,7 @@
 #include "storage/wal/writer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <set>
 #include <string>
@@ -108,6 +109,43 @@ TEST_P(WriterTest, ConcurrentAppendsAreContiguousAndSeenBeforeTheirAck) {
   const auto recovered = RecoverAll(directory_.get());
   ASSERT_TRUE(recovered.ok()) << recovered.status();
   EXPECT_EQ(recovered->records, written);
+}
+
+// Through several segments, with both durabilities and all sizes at once.
+TEST_P(WriterTest, PipelinedAppendsAreRecoveredInTheOrderOfTheirCallbacks) {
+  constexpr Lsn kAppends = 3000;
+  std::vector<LoggedRecord> written;
+  {
+    const auto log = Open();
+    std::atomic<Lsn> called{0};
+    for (Lsn i = 1; i <= kAppends; ++i) {
+      const std::string payload(i % 50 == 0 ? 40'000 : i * 7 % 900, 'p');
+      const schema::RecordDraft draft = DraftOf(payload);
+      const auto lsn = log->writer().AppendAsync(
+          absl::MakeConstSpan(&draft, 1), kLongMicros,
+          i % 3 == 0 ? Durability::kProcess : Durability::kSync,
+          [&called, &log, i](Lsn acknowledged, const absl::Status& status) {
+            ASSERT_TRUE(status.ok()) << status;
+            EXPECT_EQ(acknowledged, i);
+            EXPECT_EQ(called.exchange(i), i - 1);
+            EXPECT_GE(log->sink().last_lsn(), i);
+            if (i % 3 != 0) {
+              EXPECT_GE(log->writer().durable_lsn(), i);
+            }
+          });
+      ASSERT_TRUE(lsn.ok()) << lsn.status();
+      EXPECT_EQ(*lsn, i);
+    }
+    EXPECT_TRUE(log->writer().Close().ok());
+    EXPECT_EQ(called, kAppends);
+    written = log->sink().records();
+    EXPECT_GT(log->segments().live().size(), 3u);
+  }
+  const auto recovered = RecoverAll(directory_.get());
+  ASSERT_TRUE(recovered.ok()) << recovered.status();
+  EXPECT_EQ(recovered->records, written);
+  EXPECT_EQ(recovered->records.size(), kAppends);
+  EXPECT_TRUE(recovered->log.clean_close);
 }
 
 TEST_P(WriterTest, RollsOverSegmentsAndGoesOnAfterReopening) {

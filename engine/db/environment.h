@@ -1,0 +1,30 @@
+// What a database stands on, so that a test can put a simulated disk in its
+// place.
+
+#ifndef ENGRAM_ENGINE_DB_ENVIRONMENT_H_
+#define ENGRAM_ENGINE_DB_ENVIRONMENT_H_
+
+#include "storage/io/file_system.h"
+#include "storage/wal/writer.h"
+
+namespace rocksdb {
+class Env;
+}  // namespace rocksdb
+
+namespace engram::internal {
+
+// The three are views of one disk: what one writes, the others see. Everything
+// outlives the database.
+struct Environment {
+  io::FileSystem* files = io::FileSystem::System();
+
+  // How the log writes; by default what Options::wal_backend says.
+  wal::QueueFactory log_queue;
+
+  // Where RocksDB keeps its files; null: RocksDB's own.
+  rocksdb::Env* store_env = nullptr;
+};
+
+}  // namespace engram::internal
+
+#endif  // ENGRAM_ENGINE_DB_ENVIRONMENT_H_

@@ -1,0 +1,63 @@
+#include "tests/crash/sim_machine.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/db/db_impl.h"
+#include "storage/io/sim_queue.h"
+#include "storage/kv/fault_file_system.h"
+#include "tests/support/temporary_directory.h"
+#include "tools/ctl/verify.h"
+
+namespace engram::testing {
+
+Options SimOptions() {
+  Options options;
+  options.workers = 1;
+  options.wal_segment_bytes = 256 << 10;
+  options.wal_limit_bytes = 2 << 20;
+  options.flat_records_max = 20;
+  options.wal_backend = WalBackend::kPwrite;
+  return options;
+}
+
+SimMachine::SimMachine(io::SimState state, uint64_t seed)
+    : disk_(std::move(state)), files_(&disk_), env_(kv::NewSimEnv(&disk_)) {
+  environment_.files = &files_;
+  environment_.store_env = env_.get();
+  if (seed % 2 == 0) {
+    environment_.log_queue = [seed] { return io::CreateSimQueue(seed); };
+  }
+}
+
+absl::StatusOr<std::unique_ptr<Db>> SimMachine::Open(const Options& options) {
+  return internal::DbImpl::OpenOn(environment_, kSimDatabasePath, options);
+}
+
+std::string VerifySimDisk(const io::SimDisk& disk) {
+  // In memory where there is a file system for that: verify syncs what it
+  // reads.
+  static constexpr char kMemory[] = "/dev/shm";
+  const TemporaryDirectory folder(std::filesystem::exists(kMemory) ? kMemory
+                                                                   : "");
+  const std::string path = folder.PathOf("db");
+  const absl::Status exported = disk.Export(kSimDatabasePath, path);
+  if (!exported.ok()) return exported.ToString();
+  const absl::StatusOr<ctl::VerifyReport> report = ctl::VerifyDatabase(path);
+  // A power cut before the database was complete.
+  if (absl::IsFailedPrecondition(report.status())) return "";
+  if (!report.ok()) return report.status().ToString();
+  std::string findings;
+  for (const ctl::VerifyFinding& finding : report->findings) {
+    if (finding.severity != ctl::VerifyFinding::Severity::kDamage) continue;
+    absl::StrAppend(&findings, finding.place, ": ", finding.message, "\n");
+  }
+  if (report->unreachable_nodes != 0) {
+    absl::StrAppend(&findings, report->unreachable_nodes, " unreachable\n");
+  }
+  return findings;
+}
+
+}  // namespace engram::testing
