@@ -83,6 +83,13 @@ absl::StatusOr<Lsn> Space::Observe(const Observation& observation,
   return db_->Observe(state_, observation, options);
 }
 
+absl::Status Space::ObserveAsync(const Observation& observation,
+                                 const WriteOptions& options,
+                                 WriteCallback callback) {
+  if (db_ == nullptr) return NoSpace();
+  return db_->ObserveAsync(state_, observation, options, std::move(callback));
+}
+
 absl::StatusOr<Lsn> Space::Remove(absl::string_view id,
                                   const WriteOptions& options) {
   if (db_ == nullptr) return NoSpace();

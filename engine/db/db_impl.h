@@ -20,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "engine/db/callback_queue.h"
 #include "engine/db/database_files.h"
 #include "engine/db/operation_gate.h"
 #include "engine/ingest/worker_pool.h"
@@ -61,6 +62,10 @@ class DbImpl final : public wal::GroupSink {
   absl::StatusOr<Lsn> Observe(const SpacePtr& space,
                               const Observation& observation,
                               const WriteOptions& options);
+  absl::Status ObserveAsync(const SpacePtr& space,
+                            const Observation& observation,
+                            const WriteOptions& options,
+                            WriteCallback callback);
   absl::StatusOr<Lsn> Remove(const SpacePtr& space, absl::string_view id,
                              const WriteOptions& options);
   absl::StatusOr<Lsn> Write(const WriteBatch& batch,
@@ -119,6 +124,20 @@ class DbImpl final : public wal::GroupSink {
   absl::Status CheckWritable() const;
   absl::Status CheckObservation(const space::SpaceState& space,
                                 const Observation& observation) const;
+  // What a write was given of its spaces' room; see AdmissionGate.
+  struct Demand {
+    SpacePtr space;
+    uint64_t records = 0;
+    uint64_t bytes = 0;
+  };
+  using Admission = std::vector<Demand>;
+
+  absl::StatusOr<Admission> Admit(absl::Span<const schema::RecordDraft> drafts,
+                                  absl::Span<const SpacePtr> spaces,
+                                  int64_t deadline);
+  absl::StatusOr<Lsn> Settle(const Admission& admission, Lsn lsn,
+                             const absl::Status& logged);
+  wal::Durability DurabilityOf(const WriteOptions& options) const;
   absl::StatusOr<Lsn> Append(absl::Span<const schema::RecordDraft> drafts,
                              absl::Span<const SpacePtr> spaces,
                              const WriteOptions& options);
@@ -138,6 +157,7 @@ class DbImpl final : public wal::GroupSink {
   absl::Status WaitUntil(const std::function<bool()>& reached,
                          absl::string_view what, absl::Duration timeout);
   bool AllReached(Lsn lsn, Stage stage) const;
+  Lsn DurableLsn() const;
   void NotifyProgress();
 
   // --- db_checkpoint.cc
@@ -146,6 +166,7 @@ class DbImpl final : public wal::GroupSink {
   // Whether the log has reached half its limit.
   bool LogIsLong() const;
   void RequestCheckpoint();
+  absl::Status WaitPublishedDurable() const;
   absl::Status RunCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status AssignFamilies(absl::Span<const space::SpaceEntry> entries)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
@@ -184,6 +205,7 @@ class DbImpl final : public wal::GroupSink {
 
   // Synchronise themselves.
   OperationGate gate_;
+  CallbackQueue callbacks_;
   space::Registry registry_;
   // Relaxed: a count of its own, or only compared with itself.
   std::atomic<uint64_t> accepted_records_{0};
@@ -193,6 +215,10 @@ class DbImpl final : public wal::GroupSink {
   // Released after the spaces have seen the record, acquired by whoever
   // concludes from it what the spaces have seen.
   std::atomic<Lsn> published_lsn_{0};
+  // Stored before the spaces see a group, whose last LSN it is: what they, or
+  // the registry, know is not above it. Above durable_lsn where a write was
+  // acknowledged before its sync.
+  std::atomic<Lsn> publishing_lsn_{0};
 
   // One space is created or dropped at a time.
   Mutex create_mutex_;

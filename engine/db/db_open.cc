@@ -96,7 +96,8 @@ DbImpl::DbImpl(const std::string& path, const Options& options,
     : path_(path),
       options_(options),
       files_(std::move(files)),
-      owner_pid_(::getpid()) {}
+      owner_pid_(::getpid()),
+      callbacks_(options.async_writes_max) {}
 
 absl::StatusOr<std::shared_ptr<DbImpl>> DbImpl::Open(const std::string& path,
                                                      const Options& options) {
@@ -257,6 +258,10 @@ absl::Status DbImpl::StartLog(const wal::RecoveredLog& log) {
 absl::Status DbImpl::Close() {
   // A child has none of the threads that would be waited for.
   if (::getpid() != owner_pid_) return CheckWritable();
+  if (callbacks_.IsCallback()) {
+    return absl::FailedPreconditionError(
+        "the callback of a write must not close the database");
+  }
   if (!gate_.Close()) {
     return absl::FailedPreconditionError(
         absl::StrCat(path_, ": the database is closed"));

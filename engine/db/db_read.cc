@@ -92,8 +92,13 @@ absl::Status DbImpl::WaitUntil(const std::function<bool()>& reached,
   return absl::OkStatus();
 }
 
+Lsn DbImpl::DurableLsn() const {
+  return writer_ != nullptr ? writer_->durable_lsn()
+                            : published_lsn_.load(std::memory_order_acquire);
+}
+
 bool DbImpl::AllReached(Lsn lsn, Stage stage) const {
-  if (published_lsn_.load(std::memory_order_acquire) < lsn) return false;
+  if (DurableLsn() < lsn) return false;
   if (stage == Stage::kDurable) return true;
   for (const space::SpaceEntry& entry : registry_.All()) {
     const bool reached = stage == Stage::kIndexed
@@ -117,7 +122,7 @@ absl::Status DbImpl::WaitSpace(const SpacePtr& space, Lsn lsn, Stage stage,
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
   const auto reached = [&] {
     if (space->dropped_lsn() != 0) return true;
-    if (published_lsn_.load(std::memory_order_acquire) < lsn) return false;
+    if (DurableLsn() < lsn) return false;
     if (stage == Stage::kDurable) return true;
     return stage == Stage::kIndexed ? space->IsIndexed(lsn)
                                     : space->IsCheckpointed(lsn);

@@ -35,6 +35,15 @@ int64_t ToMicros(absl::Duration timeout) {
       std::clamp(timeout, absl::ZeroDuration(), absl::Hours(24 * 365)));
 }
 
+int64_t DeadlineOf(const WriteOptions& options) {
+  return Clock::System().MonotonicMicros() +
+         ToMicros(options.admission_timeout);
+}
+
+int64_t MicrosLeft(int64_t deadline) {
+  return std::max<int64_t>(0, deadline - Clock::System().MonotonicMicros());
+}
+
 schema::RecordDraft ObserveDraft(const space::SpaceState& space,
                                  const Observation& observation) {
   schema::RecordDraft draft;
@@ -150,65 +159,127 @@ absl::StatusOr<Lsn> DbImpl::Write(const WriteBatch& batch,
   return Append(drafts, spaces, options);
 }
 
-absl::StatusOr<Lsn> DbImpl::Append(absl::Span<const schema::RecordDraft> drafts,
-                                   absl::Span<const SpacePtr> spaces,
-                                   const WriteOptions& options) {
-  struct Demand {
-    uint64_t records = 0;
-    uint64_t bytes = 0;
-  };
+absl::Status DbImpl::ObserveAsync(const SpacePtr& space,
+                                  const Observation& observation,
+                                  const WriteOptions& options,
+                                  WriteCallback callback) {
+  if (callback == nullptr) {
+    return absl::InvalidArgumentError("the callback is empty");
+  }
+  // Until the callback has returned: Close() waits for it.
+  auto operation = std::make_shared<Operation>(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(*operation, space));
+  ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  ENGRAM_RETURN_IF_ERROR(CheckObservation(*space, observation));
+  const schema::RecordDraft draft = ObserveDraft(*space, observation);
+  const int64_t deadline = DeadlineOf(options);
+  absl::Status status = callbacks_.Reserve(MicrosLeft(deadline));
+  if (!status.ok()) {
+    refused_writes_.fetch_add(1, std::memory_order_relaxed);
+    return status;
+  }
+  const absl::StatusOr<Admission> admission = Admit(
+      absl::MakeConstSpan(&draft, 1), absl::MakeConstSpan(&space, 1), deadline);
+  status = admission.status();
+  if (status.ok()) {
+    // In this order: `callback` may hold the last handle but ours, and goes
+    // before `operation` lets the database be closed.
+    auto pass_on = [this, operation, admission = *admission,
+                    callback = std::move(callback)](
+                       Lsn lsn, const absl::Status& logged) {
+      callbacks_.Push([this, operation, admission, callback, lsn, logged] {
+        callback(Settle(admission, lsn, logged));
+      });
+    };
+    status =
+        writer_
+            ->AppendAsync(absl::MakeConstSpan(&draft, 1), MicrosLeft(deadline),
+                          DurabilityOf(options), std::move(pass_on))
+            .status();
+    if (!status.ok()) status = Settle(*admission, 0, status).status();
+  }
+  if (!status.ok()) {
+    callbacks_.Cancel();
+    if (space->dropped_lsn() != 0) return Dropped(*space);
+  }
+  return status;
+}
+
+wal::Durability DbImpl::DurabilityOf(const WriteOptions& options) const {
+  Durability durability = options.durability;
+  if (durability == Durability::kDefault) durability = options_.durability;
+  return durability == Durability::kProcess ? wal::Durability::kProcess
+                                            : wal::Durability::kSync;
+}
+
+absl::StatusOr<DbImpl::Admission> DbImpl::Admit(
+    absl::Span<const schema::RecordDraft> drafts,
+    absl::Span<const SpacePtr> spaces, int64_t deadline) {
   // By id: two batches that wait for room in the same spaces do so in the same
   // order.
-  std::map<uint64_t, std::pair<space::SpaceState*, Demand>> demands;
+  std::map<uint64_t, Demand> demands;
   for (size_t i = 0; i < drafts.size(); ++i) {
-    auto& [space, demand] = demands[spaces[i]->id()];
-    space = spaces[i].get();
+    Demand& demand = demands[spaces[i]->id()];
+    demand.space = spaces[i];
     ++demand.records;
     demand.bytes += AdmittedBytes(drafts[i]);
   }
-  const int64_t deadline =
-      Clock::System().MonotonicMicros() + ToMicros(options.admission_timeout);
-  const auto left = [deadline] {
-    return std::max<int64_t>(0, deadline - Clock::System().MonotonicMicros());
-  };
-  absl::StatusOr<Lsn> lsn = 0;
-  auto admitted_end = demands.begin();
-  for (; admitted_end != demands.end(); ++admitted_end) {
-    auto& [space, demand] = admitted_end->second;
-    const absl::Status status =
-        space->gate().Admit(demand.records, demand.bytes, left());
-    if (!status.ok()) {
-      lsn = status;
-      break;
-    }
+  Admission admitted;
+  for (auto& [id, demand] : demands) {
+    const absl::Status status = demand.space->gate().Admit(
+        demand.records, demand.bytes, MicrosLeft(deadline));
+    if (!status.ok()) return Settle(admitted, 0, status).status();
+    admitted.push_back(std::move(demand));
   }
-  if (lsn.ok()) lsn = writer_->Append(drafts, left());
-  if (!lsn.ok()) {
-    for (const SpacePtr& space : spaces) {
-      if (space->dropped_lsn() != 0) lsn = Dropped(*space);
-    }
-    // Nothing of it was published, so nobody else gives the room back.
-    for (auto it = demands.begin(); it != admitted_end; ++it) {
-      auto& [space, demand] = it->second;
-      space->gate().Release(demand.records, demand.bytes);
-    }
-    if (absl::IsResourceExhausted(lsn.status())) {
-      refused_writes_.fetch_add(1, std::memory_order_relaxed);
-    }
-    return lsn;
-  }
-  absl::Status status;
-  for (const auto& [id, space_and_demand] : demands) {
-    const auto& [space, demand] = space_and_demand;
-    const Lsn dropped = space->dropped_lsn();
-    if (dropped == 0 || dropped > *lsn) continue;
+  return admitted;
+}
+
+// What the caller is told of a write. `logged` is what the log says of it, and
+// `lsn` its LSN, 0 if it got none. Gives the room back unless that is for
+// whoever indexes it.
+absl::StatusOr<Lsn> DbImpl::Settle(const Admission& admission, Lsn lsn,
+                                   const absl::Status& logged) {
+  // If the log has failed, it may have been published all the same: because of
+  // a write behind it that did not wait for its sync.
+  const bool published =
+      lsn != 0 && lsn <= publishing_lsn_.load(std::memory_order_acquire);
+  absl::Status status = logged;
+  for (const Demand& demand : admission) {
+    const Lsn dropped = demand.space->dropped_lsn();
     // Dropped between its admission and its publication, which did not take
     // place then.
-    space->gate().Release(demand.records, demand.bytes);
-    status.Update(Dropped(*space));
+    const bool unseen = dropped != 0 && (lsn == 0 || dropped <= lsn);
+    if (!published || unseen) {
+      demand.space->gate().Release(demand.records, demand.bytes);
+    }
+    if (logged.ok() && unseen) status.Update(Dropped(*demand.space));
+  }
+  if (absl::IsResourceExhausted(status)) {
+    refused_writes_.fetch_add(1, std::memory_order_relaxed);
   }
   if (!status.ok()) return status;
   return lsn;
+}
+
+absl::StatusOr<Lsn> DbImpl::Append(absl::Span<const schema::RecordDraft> drafts,
+                                   absl::Span<const SpacePtr> spaces,
+                                   const WriteOptions& options) {
+  const int64_t deadline = DeadlineOf(options);
+  const absl::StatusOr<Admission> admission = Admit(drafts, spaces, deadline);
+  Lsn lsn = 0;
+  absl::Status status = admission.status();
+  if (status.ok()) {
+    status =
+        writer_
+            ->Append(drafts, MicrosLeft(deadline), DurabilityOf(options), &lsn)
+            .status();
+    status = Settle(*admission, lsn, status).status();
+  }
+  if (status.ok()) return lsn;
+  for (const SpacePtr& space : spaces) {
+    if (space->dropped_lsn() != 0) return Dropped(*space);
+  }
+  return status;
 }
 
 // --- Spaces ------------------------------------------------------------------
@@ -295,6 +366,7 @@ absl::StatusOr<std::vector<std::string>> DbImpl::ListSpaces() {
 void DbImpl::OnDurable(Lsn) { NotifyProgress(); }
 
 void DbImpl::Publish(const std::shared_ptr<const wal::Group>& group) {
+  publishing_lsn_.store(group->last_lsn(), std::memory_order_release);
   group->ForEachRecord([this, &group](const schema::RecordView& record) {
     PublishAny(record, group);
   });

@@ -51,6 +51,7 @@ constexpr uint32_t kKMax = 10'000;
 constexpr uint32_t kEfSearchMax = 100'000;
 constexpr uint32_t kEfSearchDefault = 100;
 constexpr uint64_t kSegmentsMin = 4;
+constexpr uint64_t kAsyncWritesMax = 1'000'000;
 
 absl::Status CheckRange(absl::string_view name, uint64_t value, uint64_t low,
                         uint64_t high) {
@@ -90,6 +91,8 @@ absl::Status CheckOptions(const Options& options) {
   ENGRAM_RETURN_IF_ERROR(CheckRange("wal_limit_bytes", options.wal_limit_bytes,
                                     kSegmentsMin * options.wal_segment_bytes,
                                     UINT64_MAX));
+  ENGRAM_RETURN_IF_ERROR(CheckRange(
+      "async_writes_max", options.async_writes_max, 1, kAsyncWritesMax));
   ENGRAM_RETURN_IF_ERROR(CheckRange(
       "checkpoint_wal_bytes", options.checkpoint_wal_bytes, 1, UINT64_MAX));
   ENGRAM_RETURN_IF_ERROR(CheckRange(

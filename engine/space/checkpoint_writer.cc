@@ -166,7 +166,9 @@ absl::StatusOr<uint64_t> Save(SpaceState* space, SpaceSnapshot* snapshot,
 
 }  // namespace
 
-absl::StatusOr<uint64_t> CheckpointSpace(SpaceState* space, kv::Store* store) {
+absl::StatusOr<uint64_t> CheckpointSpace(
+    SpaceState* space, kv::Store* store,
+    absl::FunctionRef<absl::Status(Lsn)> wait_durable) {
   if (!space->HasUnsaved()) return 0;
   SpaceSnapshot snapshot = space->BeginCheckpoint();
   schema::Head head;
@@ -180,7 +182,9 @@ absl::StatusOr<uint64_t> CheckpointSpace(SpaceState* space, kv::Store* store) {
   head.entry_layer = snapshot.entry_layer;
   head.centre = snapshot.centre;
   head.vector_parts = snapshot.previous.vector_parts;
-  absl::StatusOr<uint64_t> bytes = Save(space, &snapshot, &head, store);
+  const absl::Status durable = wait_durable(snapshot.lsn);
+  absl::StatusOr<uint64_t> bytes =
+      durable.ok() ? Save(space, &snapshot, &head, store) : durable;
   if (!bytes.ok()) {
     space->AbortCheckpoint();
     return bytes.status();

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "storage/wal/group.h"
 
 namespace engram::wal {
@@ -23,8 +22,8 @@ enum class Durability {
              // system
 };
 
-// Is told what became of an append, once.
-using AppendCallback = std::function<void(const absl::StatusOr<Lsn>& lsn)>;
+// Is told what became of the append whose last record is `lsn`, once.
+using AppendCallback = std::function<void(Lsn lsn, const absl::Status& status)>;
 
 // A signal that is given in steps and waited for without a mutex: those who
 // wait for a group come at the same moment, and would queue up for it.
@@ -69,13 +68,10 @@ struct PendingGroup {
   // left.
   bool CallBack(bool finished, const absl::Status& failure) {
     for (; callbacks_called < callbacks.size(); ++callbacks_called) {
-      const Callback& next = callbacks[callbacks_called];
+      Callback& next = callbacks[callbacks_called];
       if (!finished && next.durability == Durability::kSync) return false;
-      if (failure.ok()) {
-        next.call(next.lsn);
-      } else {
-        next.call(failure);
-      }
+      next.call(next.lsn, failure);
+      next.call = nullptr;  // what it holds may be waited for
     }
     return true;
   }

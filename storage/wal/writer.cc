@@ -121,9 +121,10 @@ size_t Writer::record_bytes_max() const {
 
 absl::StatusOr<Lsn> Writer::Append(absl::Span<const schema::RecordDraft> drafts,
                                    int64_t room_timeout_micros,
-                                   Durability durability) {
+                                   Durability durability, Lsn* logged_lsn) {
   ENGRAM_ASSIGN_OR_RETURN(const Joined joined, Join(drafts, room_timeout_micros,
                                                     durability, nullptr));
+  if (logged_lsn != nullptr) *logged_lsn = joined.lsn;
   PendingGroup& pending = *joined.pending;
   if (joined.leads) {
     if (!joined.owns) pending.lead.WaitFor(PendingGroup::kAsked);

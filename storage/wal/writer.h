@@ -104,14 +104,16 @@ class Writer {
   Writer& operator=(const Writer&) = delete;
 
   // Appends the records to one group, in order, and waits until they are as
-  // durable as asked. Returns the LSN of the last one.
+  // durable as asked. Returns the LSN of the last one; `logged_lsn`, if given,
+  // has it also if the log fails after it was handed out.
   //   RESOURCE_EXHAUSTED   no room in the log within `room_timeout_micros`;
   //                        nothing was logged
   //   INVALID_ARGUMENT     more than fits in a segment
   //   any other            the log has failed (invariant 3)
   absl::StatusOr<Lsn> Append(absl::Span<const schema::RecordDraft> drafts,
                              int64_t room_timeout_micros,
-                             Durability durability = Durability::kSync);
+                             Durability durability = Durability::kSync,
+                             Lsn* logged_lsn = nullptr);
 
   // The same without waiting, unless for room: returns the LSN, and calls
   // `callback` when Append() would have returned, on the log's thread, which

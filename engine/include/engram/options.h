@@ -17,9 +17,24 @@ using Lsn = uint64_t;
 
 // How far a write has come. Each stage includes the ones before it.
 enum class Stage : uint8_t {
-  kDurable,       // synced to the log: survives a power cut; searchable
+  kDurable,       // synced to the log: survives a power cut; searchable. Also
+                  // for writes that were acknowledged as kProcess
   kIndexed,       // linked into the space's graph
   kCheckpointed,  // saved in RocksDB: recovery no longer needs the log for it
+};
+
+// When a write is acknowledged. Its LSN, and its order among all writes, are
+// the same either way: what is recovered after any crash is a prefix of what
+// was written.
+enum class Durability : uint8_t {
+  kDefault,  // as Options::durability says
+  kSync,     // synced: it survives a power cut
+  kProcess,  // written to the disk, and its sync has begun or is about to: it
+             // survives the end of the process, kill -9 too. A power cut or a
+             // crash of the system may take it, with everything written after
+             // it; its LSN may then be given to another write. Searches see it
+             // from its acknowledgement on, and indexing does not wait for the
+             // sync; Wait() and checkpoints do.
 };
 
 // How the distance between two vectors is computed. Smaller is nearer.
@@ -83,6 +98,14 @@ struct Options {
 
   WalBackend wal_backend = WalBackend::kAuto;
 
+  // Of writes that do not say otherwise. kDefault means kSync. Creating and
+  // dropping a space is always kSync.
+  Durability durability = Durability::kSync;
+
+  // Asynchronous writes whose callback has not returned; further ones wait (see
+  // WriteOptions::admission_timeout). 1 to 1,000,000.
+  uint32_t async_writes_max = 16384;
+
   // Size of one log segment, a multiple of 4,096 from 256 KiB to 1 GiB. A
   // WriteBatch must fit in one.
   uint64_t wal_segment_bytes = uint64_t{64} << 20;
@@ -130,6 +153,8 @@ struct WriteOptions {
   // wal_limit_bytes) before it is refused with RESOURCE_EXHAUSTED. Zero
   // refuses at once. A refused write was never logged.
   absl::Duration admission_timeout = absl::Seconds(10);
+
+  Durability durability = Durability::kDefault;
 };
 
 struct SearchOptions {

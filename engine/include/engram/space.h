@@ -3,6 +3,7 @@
 #ifndef ENGRAM_SPACE_H_
 #define ENGRAM_SPACE_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,10 @@ namespace space {
 class SpaceState;
 }  // namespace space
 
+// Is told what became of an asynchronous write: what the blocking call would
+// have returned.
+using WriteCallback = std::function<void(const absl::StatusOr<Lsn>& lsn)>;
+
 // A handle of a space; cheap to copy. All copies mean the same space.
 //
 // Thread safety: all methods may be called concurrently.
@@ -43,8 +48,9 @@ class Space {
   SpaceOptions options() const;
 
   // Writes one observation; replaces the one with the same id if there is one.
-  // Returns its LSN once it is durable: it then survives a power cut and every
-  // search that begins later sees it.
+  // Returns its LSN once it is as durable as options.durability asks for: by
+  // default it then survives a power cut. Every search that begins later sees
+  // it.
   //   INVALID_ARGUMENT    wrong dimension, not finite, squared norm out of
   //                       range, id empty or too long, payload too long
   //   RESOURCE_EXHAUSTED  refused at admission; nothing was logged
@@ -53,6 +59,22 @@ class Space {
   //                       only after reopening, and no further write succeeds
   absl::StatusOr<Lsn> Observe(const Observation& observation,
                               const WriteOptions& options = {});
+
+  // The same without waiting for the log, so that one thread can keep the disk
+  // busy; it may wait for room as Observe() does, for up to
+  // options.admission_timeout. Borrows nothing once it has returned.
+  // If it returns OK, `callback` is called once, on a thread of the database
+  // that runs all callbacks one by one, in the order of LSNs: one that waits
+  // for the write only may so wait for the sync of one before it. While a
+  // callback runs, no other does. It may write and search, but must not close
+  // or destroy the database, nor wait for another callback.
+  // If it returns an error, nothing was logged and `callback` is dropped;
+  // beside those of Observe():
+  //   RESOURCE_EXHAUSTED  also: Options::async_writes_max callbacks are due. At
+  //                       once if it is called from a callback
+  absl::Status ObserveAsync(const Observation& observation,
+                            const WriteOptions& options,
+                            WriteCallback callback);
 
   // Removes the observation with this id; it is not an error if there is none.
   // Durability and errors as for Observe().

@@ -72,6 +72,26 @@ TEST_P(CheckpointTest, WhatIsSavedIsLoaded) {
   EXPECT_FALSE(space_->HasUnsaved());
 }
 
+// After a power cut, a head that is ahead of the log would claim LSNs that the
+// log hands out again.
+TEST_P(CheckpointTest, NothingIsSavedThatTheLogMayStillLose) {
+  Observe("a", 1);
+  Observe("b", 2);
+  ServeAll();
+  Lsn asked = 0;
+  const absl::Status refused =
+      CheckpointSpace(space_.get(), store_.get(), [&asked](Lsn lsn) {
+        asked = lsn;
+        return absl::InternalError("the log has failed");
+      }).status();
+  EXPECT_EQ(refused, absl::InternalError("the log has failed"));
+  EXPECT_EQ(asked, last_lsn_);
+  EXPECT_EQ(space_->head_checkpoint_lsn(), 0u);
+  EXPECT_TRUE(space_->HasUnsaved());
+  Checkpoint();
+  ReloadAndCompare();
+}
+
 TEST_P(CheckpointTest, NothingNewIsNotSavedAgain) {
   Observe("a", 1);
   ServeAll();

@@ -47,9 +47,9 @@ class PipelineTest : public ::testing::Test {
     const schema::RecordDraft draft = DraftOf(payload);
     const auto lsn = log_->writer().AppendAsync(
         absl::MakeConstSpan(&draft, 1), kLongMicros, durability,
-        [this](const absl::StatusOr<Lsn>& result) {
+        [this](Lsn acknowledged, const absl::Status& status) {
           MutexLock lock(mutex_);
-          results_.push_back(result);
+          results_.push_back(status.ok() ? acknowledged : 0);
           changed_.NotifyAll();
         });
     EXPECT_TRUE(lsn.ok()) << lsn.status();
@@ -74,9 +74,7 @@ class PipelineTest : public ::testing::Test {
   std::vector<Lsn> WaitCalled(size_t count) {
     MutexLock lock(mutex_);
     while (results_.size() < count) changed_.Wait(mutex_);
-    std::vector<Lsn> lsns;
-    for (const auto& result : results_) lsns.push_back(result.value_or(0));
-    return lsns;
+    return results_;
   }
 
   std::vector<Lsn> CalledAfterAMoment() {
@@ -88,7 +86,7 @@ class PipelineTest : public ::testing::Test {
   const std::shared_ptr<Steps> steps_ = std::make_shared<Steps>();
   Mutex mutex_;
   CondVar changed_;
-  std::vector<absl::StatusOr<Lsn>> results_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Lsn> results_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<OpenLog> log_;
 };
 

@@ -124,9 +124,9 @@ TEST_P(WriterTest, PipelinedAppendsAreRecoveredInTheOrderOfTheirCallbacks) {
       const auto lsn = log->writer().AppendAsync(
           absl::MakeConstSpan(&draft, 1), kLongMicros,
           i % 3 == 0 ? Durability::kProcess : Durability::kSync,
-          [&called, &log, i](const absl::StatusOr<Lsn>& result) {
-            ASSERT_TRUE(result.ok()) << result.status();
-            EXPECT_EQ(*result, i);
+          [&called, &log, i](Lsn acknowledged, const absl::Status& status) {
+            ASSERT_TRUE(status.ok()) << status;
+            EXPECT_EQ(acknowledged, i);
             EXPECT_EQ(called.exchange(i), i - 1);
             EXPECT_GE(log->sink().last_lsn(), i);
             if (i % 3 != 0) {

@@ -1,0 +1,85 @@
+#include "engine/db/callback_queue.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "storage/base/check.h"
+#include "storage/base/clock.h"
+
+namespace engram::internal {
+
+CallbackQueue::~CallbackQueue() {
+  std::thread thread;
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+    thread = std::move(thread_);
+  }
+  work_.NotifyAll();
+  if (thread.joinable()) thread.join();
+}
+
+absl::Status CallbackQueue::Reserve(int64_t timeout_micros) {
+  const int64_t deadline = Clock::System().MonotonicMicros() + timeout_micros;
+  MutexLock lock(mutex_);
+  while (reserved_ >= places_) {
+    const int64_t left = deadline - Clock::System().MonotonicMicros();
+    if (left <= 0 || std::this_thread::get_id() == thread_.get_id()) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat(reserved_,
+                       " asynchronous writes wait for their "
+                       "callbacks, allowed are ",
+                       places_));
+    }
+    freed_.WaitFor(mutex_, left);
+  }
+  ++reserved_;
+  if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
+  return absl::OkStatus();
+}
+
+void CallbackQueue::Cancel() {
+  {
+    MutexLock lock(mutex_);
+    ENGRAM_CHECK(reserved_ > 0);
+    --reserved_;
+  }
+  freed_.NotifyOne();
+}
+
+void CallbackQueue::Push(std::function<void()> callback) {
+  {
+    MutexLock lock(mutex_);
+    ENGRAM_CHECK(callbacks_.size() < reserved_);
+    callbacks_.push_back(std::move(callback));
+    if (callbacks_.size() > 1) return;  // its thread is awake
+  }
+  work_.NotifyOne();
+}
+
+bool CallbackQueue::IsCallback() const {
+  MutexLock lock(mutex_);
+  return std::this_thread::get_id() == thread_.get_id();
+}
+
+void CallbackQueue::Run() {
+  std::deque<std::function<void()>> taken;
+  MutexLock lock(mutex_);
+  while (true) {
+    while (callbacks_.empty() && !stopping_) work_.Wait(mutex_);
+    if (callbacks_.empty()) return;
+    taken.swap(callbacks_);
+    lock.Unlock();
+    const size_t count = taken.size();
+    for (std::function<void()>& callback : taken) {
+      callback();
+      callback = nullptr;  // what it holds may be waited for
+    }
+    taken.clear();
+    lock.Lock();
+    reserved_ -= count;
+    freed_.NotifyAll();
+  }
+}
+
+}  // namespace engram::internal
