@@ -206,8 +206,8 @@ class EngramPath final : public WalPath {
       status = log_->writer()
                    .AppendAsync(absl::MakeConstSpan(&record.draft(), 1),
                                 kRoomTimeoutMicros, wal::Durability::kSync,
-                                [&window](const absl::StatusOr<Lsn>& lsn) {
-                                  window.Leave(lsn.status());
+                                [&window](Lsn, const absl::Status& ended) {
+                                  window.Leave(ended);
                                 })
                    .status();
       if (!status.ok()) window.Leave(status);
