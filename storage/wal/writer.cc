@@ -127,9 +127,12 @@ absl::StatusOr<Lsn> Writer::Append(absl::Span<const schema::RecordDraft> drafts,
   if (logged_lsn != nullptr) *logged_lsn = joined.lsn;
   PendingGroup& pending = *joined.pending;
   if (joined.leads) {
-    if (!joined.owns) pending.lead.WaitFor(PendingGroup::kAsked);
-    if (joined.owns || pending.lead.step() == PendingGroup::kAsked) {
+    if (joined.owns) {
       Lead(joined.pending);
+    } else {
+      pending.lead.WaitFor(PendingGroup::kAsked);
+      const bool asked = pending.lead.step() == PendingGroup::kAsked;
+      if (asked) LeadAsked(joined.pending);
     }
   }
   const bool sync = durability == Durability::kSync;
@@ -291,6 +294,15 @@ bool Writer::CanLead() const {
          front.callbacks.empty() && front.group->record_bytes() <= kLedBytesMax;
 }
 
+void Writer::LeadAsked(const PendingPtr& pending) {
+  const int64_t now = Clock::System().MonotonicMicros();
+  {
+    MutexLock lock(mutex_);
+    hand_over_.OnDelay(now - pending->asked_micros);
+  }
+  Lead(pending);
+}
+
 void Writer::Lead(const PendingPtr& pending) {
   const Group& group = *pending->group;
   const io::WriteRequest request =
@@ -340,9 +352,10 @@ void Writer::Finish(PendingPtr pending, Notices* notices) {
 // log's thread.
 void Writer::Release(Notices* notices) {
   owner_ = Owner::kNobody;
-  if (CanLead()) {
+  if (CanLead() && hand_over_.Ask()) {
     owner_ = Owner::kAppender;
     notices->lead = TakeFront();
+    notices->lead->asked_micros = Clock::System().MonotonicMicros();
     return;
   }
   // It sleeps without a deadline if the last group was vouched for.
