@@ -231,10 +231,12 @@ Writer::PendingPtr Writer::OpenGroup(size_t bytes, bool drops) {
   const size_t reserved =
       LogEnd::kReservedBytes +
       (drops ? 0 : DropReserveBytes(options_.segment_bytes));
-  const auto fits = [this, reserved](size_t record_bytes) {
-    return planned_offset_ + GroupBytes(record_bytes) + reserved <=
-           options_.segment_bytes;
-  };
+  const auto fits = [this, reserved](size_t record_bytes)
+                        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                          return planned_offset_ + GroupBytes(record_bytes) +
+                                     reserved <=
+                                 options_.segment_bytes;
+                        };
   // What the last group held is the best guess for this one. A thread that
   // writes its own knows.
   size_t capacity = owner_ == Owner::kNobody ? 0 : last_group_bytes_;
