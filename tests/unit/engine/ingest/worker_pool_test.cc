@@ -252,59 +252,6 @@ TEST(WorkerPoolTest, DrainIsNotFooledByRecordsThatWereEnqueuedLater) {
   EXPECT_EQ(slow_served, 50u);
 }
 
-// Has something to tidy after each record, for three calls.
-class UntidyOwner : public BacklogOwner {
- public:
-  Served Serve(size_t records_max) override {
-    left_.store(3);
-    return {records_max, records_max, true};
-  }
-  bool Tidy() override {
-    ++calls_;
-    return --left_ > 0;
-  }
-
-  int left() const { return left_.load(); }
-  int calls() const { return calls_.load(); }
-
- private:
-  std::atomic<int> left_{0};
-  std::atomic<int> calls_{0};
-};
-
-TEST(WorkerPoolTest, AnIdleWorkerTidiesUntilNothingIsLeft) {
-  const auto owner = std::make_shared<UntidyOwner>();
-  WorkerPool pool(2);
-  const auto backlog = pool.Add(1, owner);
-  for (int round = 1; round <= 2; ++round) {
-    pool.Enqueue(backlog, 1);
-    while (owner->calls() < 3 * round) std::this_thread::yield();
-    EXPECT_EQ(owner->left(), 0);
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    EXPECT_EQ(owner->calls(), 3 * round) << "not once it said there is no more";
-  }
-}
-
-TEST(WorkerPoolTest, RecordsAreServedBesideAnOwnerThatIsNeverTidy) {
-  class Hopeless : public UntidyOwner {
-    bool Tidy() override {
-      UntidyOwner::Tidy();
-      return true;
-    }
-  };
-  const auto owner = std::make_shared<Hopeless>();
-  WorkerPool pool(1);
-  const auto backlog = pool.Add(1, owner);
-  Member member(&pool, 2);
-  pool.Enqueue(backlog, 1);
-  for (uint64_t i = 0; i < 5; ++i) {
-    const int calls = owner->calls();
-    while (owner->calls() == calls) std::this_thread::yield();
-    member.Push(&pool, i);
-    pool.Drain();
-  }
-}
-
 TEST(WorkerPoolTest, DrainOfAnIdlePoolReturns) {
   WorkerPool pool(3);
   pool.Drain();
