@@ -107,27 +107,28 @@ void SpaceState::CopyLayers(uint32_t slot, absl::Span<const uint32_t> rows,
   }
 }
 
+// Sets the links of `node`, a row that stands in `slot`.
+void SpaceState::CopyNode(uint32_t slot, absl::Span<const uint32_t> rows,
+                          schema::NodeLinks* node) const {
+  const uint32_t chain = index_.graph()->head_of(slot);
+  const bool is_twin = chain != index::kNoSlot;
+  const uint32_t head = is_twin ? chain : slot;
+  // Nothing links to a twin, so a removed one leaves no trace, as long as it is
+  // one.
+  if (is_twin && node->removed) return;
+  ENGRAM_CHECK(rows[head] != kNoRow);
+  if (rows[head] == node->slot) {
+    CopyLayers(head, rows, &node->layers);
+  } else if (is_twin) {
+    node->twin_of = rows[head];
+  }
+}
+
 // Sets snapshot->links, where slots[row] is where a row stands.
 void SpaceState::CopyNodes(absl::Span<const uint32_t> slots,
                            SpaceSnapshot* snapshot) {
   const index::Graph* const graph = index_.graph();
   const std::vector<uint32_t> rows = RowsOfSlots(slots, snapshot->lsn);
-  const auto row_of = [&rows](uint32_t slot) {
-    ENGRAM_CHECK(rows[slot] != kNoRow);
-    return rows[slot];
-  };
-  // Sets `node` to what is saved of the row that stands in `slot`.
-  const auto copy = [&](uint32_t slot, schema::NodeLinks* node) {
-    const uint32_t chain = graph->head_of(slot);
-    const bool is_twin = chain != index::kNoSlot;
-    const uint32_t head = is_twin ? chain : slot;
-    // Nothing links to a twin, so a removed one leaves no trace, as long as it
-    // is one.
-    if (is_twin && node->removed) return;
-    if (row_of(head) == node->slot)
-      return CopyLayers(head, rows, &node->layers);
-    if (is_twin) node->twin_of = row_of(head);
-  };
   for (uint32_t row = 0; row < slots.size(); ++row) {
     const uint32_t slot = slots[row];
     schema::NodeLinks node;
@@ -137,7 +138,7 @@ void SpaceState::CopyNodes(absl::Span<const uint32_t> slots,
     if (!node.removed) ++snapshot->live_count;
     if (slot != index::kNoSlot && graph != nullptr) {
       ENGRAM_CHECK(graph->is_node(slot));
-      copy(slot, &node);
+      CopyNode(slot, rows, &node);
     }
     snapshot->links.Add(node);
   }
@@ -146,7 +147,8 @@ void SpaceState::CopyNodes(absl::Span<const uint32_t> slots,
   // A graph without nodes is as good as none; its centre with it.
   snapshot->has_graph = entry.exists;
   if (!entry.exists) return;
-  snapshot->entry_row = row_of(entry.slot);
+  snapshot->entry_row = rows[entry.slot];
+  ENGRAM_CHECK(snapshot->entry_row != kNoRow);
   snapshot->entry_layer = entry.layer;
   snapshot->centre.assign(graph->centre().begin(), graph->centre().end());
 }

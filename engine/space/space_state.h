@@ -266,6 +266,9 @@ class SpaceState final : public ingest::BacklogOwner {
   void CopyLayers(uint32_t slot, absl::Span<const uint32_t> rows,
                   std::vector<std::vector<uint32_t>>* out) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
+  void CopyNode(uint32_t slot, absl::Span<const uint32_t> rows,
+                schema::NodeLinks* node) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
   void CopyNodes(absl::Span<const uint32_t> slots, SpaceSnapshot* snapshot)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
 
