@@ -187,6 +187,8 @@ class Writer {
                               Durability durability, AppendCallback callback);
   absl::StatusOr<PendingPtr> WaitForRoom(size_t bytes, int64_t deadline)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool FitsNext(size_t record_bytes) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   PendingPtr OpenGroup(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CloseGroup(PendingGroup* pending) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   PendingPtr TakeFront() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
