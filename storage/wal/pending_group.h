@@ -90,6 +90,7 @@ struct PendingGroup {
   bool has_leader = false;
   enum LeadStep { kAsked = 1, kNotNeeded = 2 };
   StepSignal lead;
+  int64_t asked_micros = 0;  // when, set before kAsked
 
   enum Step { kWritten = 1, kFinished = 2 };
   StepSignal progress;

@@ -20,6 +20,7 @@
 #include "storage/base/mutex.h"
 #include "storage/io/io_queue.h"
 #include "storage/wal/group.h"
+#include "storage/wal/hand_over_policy.h"
 #include "storage/wal/log_end.h"
 #include "storage/wal/pending_group.h"
 #include "storage/wal/segments.h"
@@ -187,11 +188,14 @@ class Writer {
   absl::StatusOr<PendingPtr> WaitForRoom(size_t bytes, bool drops,
                                          int64_t deadline)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool FitsNext(size_t record_bytes, bool drops) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   PendingPtr OpenGroup(size_t bytes, bool drops)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CloseGroup(PendingGroup* pending) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   PendingPtr TakeFront() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool CanLead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LeadAsked(const PendingPtr& pending) ABSL_LOCKS_EXCLUDED(mutex_);
   void Lead(const PendingPtr& pending) ABSL_LOCKS_EXCLUDED(mutex_);
   void MarkDurable(const Group& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Fail(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -261,6 +265,7 @@ class Writer {
   bool clean_close_ ABSL_GUARDED_BY(mutex_) = false;
   bool idle_marked_ ABSL_GUARDED_BY(mutex_) = true;
   int64_t last_group_micros_ ABSL_GUARDED_BY(mutex_) = 0;
+  HandOverPolicy hand_over_ ABSL_GUARDED_BY(mutex_);
   std::map<uint64_t, Lsn> complete_ ABSL_GUARDED_BY(mutex_);
   WriterStats stats_ ABSL_GUARDED_BY(mutex_);
 
