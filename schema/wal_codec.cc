@@ -270,8 +270,9 @@ bool DecodeGroupHeader(const char* block, uint64_t epoch, uint64_t bytes_left,
   if (header->header_crc != Crc32c(block, offsetof(GroupHeader, header_crc))) {
     return false;
   }
-  return header->first_lsn != 0 && header->first_lsn <= kWalNumberMax &&
-         header->record_count != 0 &&
+  // A group cannot vouch for itself.
+  return header->first_lsn <= kWalNumberMax &&
+         header->durable_lsn < header->first_lsn && header->record_count != 0 &&
          GroupBytes(header->record_bytes) <= bytes_left;
 }
 

@@ -1,6 +1,7 @@
 #include "storage/wal/loss.h"
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -17,9 +18,30 @@ constexpr size_t kSpacesNamedMax = 8;
 // So much of a damaged stretch is searched for records.
 constexpr uint64_t kSearchedBytesMax = uint64_t{64} << 20;
 
-bool IsZero(absl::Span<const char> block) {
-  return std::all_of(block.begin(), block.end(),
-                     [](char byte) { return byte == 0; });
+// Zeros of this length end it: nothing was ever written behind them, or the
+// names of few records are not worth the reading.
+constexpr uint64_t kWindowBytes = uint64_t{64} << 10;
+
+bool IsZero(absl::Span<const char> bytes) {
+  return bytes.empty() ||
+         (bytes[0] == 0 &&
+          std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
+// No record begins in so many zeros.
+constexpr size_t kZerosBytes = 256;
+
+absl::StatusOr<std::vector<char>> ReadDamaged(const SegmentScanner& segment,
+                                              uint64_t offset, uint64_t end) {
+  std::vector<char> bytes;
+  for (; offset < end; offset += kWindowBytes) {
+    ENGRAM_ASSIGN_OR_RETURN(
+        const AlignedBuffer window,
+        segment.ReadRaw(offset, std::min(end, offset + kWindowBytes)));
+    if (IsZero(absl::MakeConstSpan(window.data(), window.size()))) break;
+    bytes.insert(bytes.end(), window.data(), window.data() + window.size());
+  }
+  return bytes;
 }
 
 std::string SpacesText(const LogLoss& loss, const SpaceNames& names) {
@@ -56,14 +78,13 @@ absl::Status FindLostRecords(const SegmentScanner& segment, uint64_t offset,
                              uint64_t end, LogLoss* loss) {
   if (loss->last_lsn < loss->first_lsn) return absl::OkStatus();
   end = std::min(end, offset + kSearchedBytesMax);
-  ENGRAM_ASSIGN_OR_RETURN(const AlignedBuffer data,
-                          segment.ReadRaw(offset, end));
-  const absl::Span<const char> bytes(data.data(), data.size());
+  ENGRAM_ASSIGN_OR_RETURN(const std::vector<char> data,
+                          ReadDamaged(segment, offset, end));
+  const absl::Span<const char> bytes(data);
   Lsn next = loss->first_lsn;
   for (size_t at = 0; at + sizeof(schema::RecordHeader) <= bytes.size();) {
-    if (at % schema::kWalBlockBytes == 0 &&
-        IsZero(bytes.subspan(at, schema::kWalBlockBytes))) {
-      at += schema::kWalBlockBytes;
+    if (at % kZerosBytes == 0 && IsZero(bytes.subspan(at, kZerosBytes))) {
+      at += kZerosBytes;
       continue;
     }
     schema::LooseRecord record;

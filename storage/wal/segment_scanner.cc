@@ -15,7 +15,8 @@ using schema::kWalBlockBytes;
 
 namespace {
 
-constexpr size_t kWindowBytes = size_t{1} << 20;
+// Fits into a core's cache.
+constexpr size_t kWindowBytes = size_t{64} << 10;
 
 }  // namespace
 

@@ -223,20 +223,20 @@ absl::StatusOr<Writer::PendingPtr> Writer::WaitForRoom(size_t bytes, bool drops,
   }
 }
 
+// Whether a group goes behind those that are closed, in the same segment.
+bool Writer::FitsNext(size_t record_bytes, bool drops) const {
+  const size_t reserved =
+      LogEnd::kReservedBytes +
+      (drops ? 0 : DropReserveBytes(options_.segment_bytes));
+  return planned_offset_ + GroupBytes(record_bytes) + reserved <=
+         options_.segment_bytes;
+}
+
 // The group for records of `bytes`, with its place in a segment; nothing if
 // that takes a spare segment, and none is free.
 Writer::PendingPtr Writer::OpenGroup(size_t bytes, bool drops) {
   const size_t group_max =
       std::min(kGroupRecordBytesTarget, record_bytes_max());
-  const size_t reserved =
-      LogEnd::kReservedBytes +
-      (drops ? 0 : DropReserveBytes(options_.segment_bytes));
-  const auto fits = [this, reserved](size_t record_bytes)
-                        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-                          return planned_offset_ + GroupBytes(record_bytes) +
-                                     reserved <=
-                                 options_.segment_bytes;
-                        };
   // What the last group held is the best guess for this one. A thread that
   // writes its own knows.
   size_t capacity = owner_ == Owner::kNobody ? 0 : last_group_bytes_;
@@ -246,7 +246,7 @@ Writer::PendingPtr Writer::OpenGroup(size_t bytes, bool drops) {
     if (joined + bytes <= group_max &&
         (joined + bytes <= open.group->capacity() ||
          joined < kCopiedBytesMax)) {
-      if (!open.rolls && !fits(joined + bytes)) {
+      if (!open.rolls && !FitsNext(joined + bytes, drops)) {
         if (!segments_->Reserve()) return nullptr;
         open.rolls = true;
       }
@@ -255,7 +255,7 @@ Writer::PendingPtr Writer::OpenGroup(size_t bytes, bool drops) {
     CloseGroup(&open);
     capacity = std::max(capacity, 2 * joined);
   }
-  const bool rolls = !fits(bytes);
+  const bool rolls = !FitsNext(bytes, drops);
   if (rolls && !segments_->Reserve()) return nullptr;
   const bool pooled =
       bytes <= group_max && std::max(bytes, capacity) >= kPooledBytesMin;

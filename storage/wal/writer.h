@@ -188,6 +188,8 @@ class Writer {
   absl::StatusOr<PendingPtr> WaitForRoom(size_t bytes, bool drops,
                                          int64_t deadline)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool FitsNext(size_t record_bytes, bool drops) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   PendingPtr OpenGroup(size_t bytes, bool drops)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CloseGroup(PendingGroup* pending) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

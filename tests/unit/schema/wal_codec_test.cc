@@ -316,6 +316,11 @@ TEST(WalCodecTest, LyingGroupHeadersAreRefusedUnderRightChecksums) {
       Poke(g, offsetof(GroupHeader, first_lsn), lsn);
     });
   }
+  for (const Lsn lsn : {kFirstLsn, kFirstLsn + 1, ~Lsn{0}}) {
+    ExpectRefused(two, [lsn](BuiltGroup* g) {
+      Poke(g, offsetof(GroupHeader, durable_lsn), lsn);
+    });
+  }
 }
 
 TEST(WalCodecTest, LyingRecordsAreRefusedUnderRightChecksums) {
@@ -348,6 +353,64 @@ TEST(WalCodecTest, LyingRecordsAreRefusedUnderRightChecksums) {
   }
   for (const uint16_t value : {0, 6, 8, 0xffff}) {
     poke(kBody + offsetof(ObserveBody, id_bytes), value);
+  }
+}
+
+// --- Records of a damaged group ----------------------------------------------
+
+class LooseRecordTest : public ::testing::Test {
+ protected:
+  LooseRecordTest() : group_(Build({Observe(), Remove()})) {}
+
+  bool Decode(size_t offset, Lsn first, Lsn last, LooseRecord* record) {
+    aligned_ = AlignedBuffer(group_.bytes.size());
+    std::memcpy(aligned_.data(), group_.bytes.data(), aligned_.size());
+    return DecodeLooseRecord(
+        kEpoch,
+        absl::MakeConstSpan(aligned_.data() + offset, aligned_.size() - offset),
+        first, last, record);
+  }
+
+  static constexpr size_t kFirst = sizeof(GroupHeader);
+
+  BuiltGroup group_;
+  AlignedBuffer aligned_;
+};
+
+TEST_F(LooseRecordTest, IsFoundByItself) {
+  LooseRecord record;
+  ASSERT_TRUE(Decode(kFirst, kFirstLsn, kFirstLsn + 1, &record));
+  EXPECT_TRUE(record.intact);
+  EXPECT_EQ(record.view.lsn, kFirstLsn);
+  EXPECT_EQ(record.view.id, Observe().id);
+  ASSERT_TRUE(Decode(kFirst + RecordBytes(Observe()), kFirstLsn, kFirstLsn + 1,
+                     &record));
+  EXPECT_EQ(record.view.type, RecordType::kRemove);
+}
+
+TEST_F(LooseRecordTest, IsOnlyLikelyWhereItsChecksumIsWrong) {
+  LooseRecord record;
+  Poke(&group_, kFirst + sizeof(RecordHeader) + sizeof(ObserveBody), 2.5f);
+  ASSERT_TRUE(Decode(kFirst, kFirstLsn, kFirstLsn, &record));
+  EXPECT_FALSE(record.intact);
+  EXPECT_EQ(record.view.id, Observe().id);
+  // What is zero in every record that was written says more against it.
+  Poke(&group_, kFirst + offsetof(RecordHeader, flags), uint8_t{1});
+  EXPECT_FALSE(Decode(kFirst, kFirstLsn, kFirstLsn, &record));
+}
+
+TEST_F(LooseRecordTest, IsNoneElsewhereOrOfOtherLsnsOrSizes) {
+  LooseRecord record;
+  EXPECT_FALSE(Decode(kFirst + 8, kFirstLsn, kFirstLsn + 1, &record));
+  EXPECT_FALSE(Decode(kFirst, kFirstLsn + 1, kFirstLsn + 1, &record));
+  EXPECT_FALSE(Decode(kFirst, kFirstLsn - 1, kFirstLsn - 1, &record));
+  EXPECT_FALSE(
+      Decode(group_.bytes.size() - 8, kFirstLsn, kFirstLsn + 1, &record));
+  for (const uint32_t length : {0u, 55u, 56u, 4096u, 0xffffffffu}) {
+    BuiltGroup saved = group_;
+    Poke(&group_, kFirst + offsetof(RecordHeader, length), length);
+    EXPECT_FALSE(Decode(kFirst, kFirstLsn, kFirstLsn + 1, &record)) << length;
+    group_ = saved;
   }
 }
 
