@@ -150,7 +150,8 @@ TEST_F(PipelineTest, AProcessAppendOvertakesTheSyncsBeforeItButNoWrite) {
   steps_->WaitSubmitted(1);
   std::atomic<bool> acknowledged{false};
   std::thread appender([&] {
-    const schema::RecordDraft draft = DraftOf("process");
+    const std::string payload = "process";  // the draft borrows it
+    const schema::RecordDraft draft = DraftOf(payload);
     EXPECT_TRUE(log_->writer()
                     .Append(absl::MakeConstSpan(&draft, 1), kLongMicros,
                             Durability::kProcess)
