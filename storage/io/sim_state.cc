@@ -104,7 +104,7 @@ void SimState::Apply(const SimOperation& operation) {
             operation.from.name == ordered_folder_;
       }
       next_node_ = std::max(next_node_, operation.node + 1);
-      AddMove({operation.node, {}, operation.from});
+      AddMove(operation.node, {}, operation.from);
       break;
     case Kind::kWrite:
     case Kind::kTruncate: {
@@ -132,13 +132,13 @@ void SimState::Apply(const SimOperation& operation) {
       break;
     }
     case Kind::kRename:
-      AddMove({operation.node, operation.from, operation.to});
+      AddMove(operation.node, operation.from, operation.to);
       break;
     case Kind::kLink:
-      AddMove({operation.node, {}, operation.to});
+      AddMove(operation.node, {}, operation.to);
       break;
     case Kind::kRemove:
-      AddMove({operation.node, operation.from, {}});
+      AddMove(operation.node, operation.from, {});
       break;
     case Kind::kSyncFolder:
       SyncFolder(operation.node);
@@ -146,14 +146,12 @@ void SimState::Apply(const SimOperation& operation) {
   }
 }
 
-void SimState::AddMove(Move move) {
-  if (move.from.folder != kSimNone) {
-    folders_.at(move.from.folder).names.erase(move.from.name);
+void SimState::AddMove(SimNode node, const SimEntry& from, const SimEntry& to) {
+  if (from.folder != kSimNone) {
+    folders_.at(from.folder).names.erase(from.name);
   }
-  if (move.to.folder != kSimNone) {
-    folders_.at(move.to.folder).names[move.to.name] = move.node;
-  }
-  moves_.push_back(std::move(move));
+  if (to.folder != kSimNone) folders_.at(to.folder).names[to.name] = node;
+  moves_.push_back({node, from, to});
 }
 
 bool SimState::Touches(const Move& move, const std::set<SimEntry>& entries) {

@@ -130,7 +130,7 @@ class SimState {
                       std::string* bytes);
   static void MakeDurable(const Move& move, std::map<SimNode, Folder>* folders);
   static bool Touches(const Move& move, const std::set<SimEntry>& entries);
-  void AddMove(Move move);
+  void AddMove(SimNode node, const SimEntry& from, const SimEntry& to);
   // Those of the folders that `move` touches, one or two, that are ordered.
   std::vector<SimNode> OrderedFolders(const Move& move) const;
   void SyncFolder(SimNode folder);
