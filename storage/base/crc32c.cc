@@ -27,6 +27,46 @@ constexpr std::array<uint32_t, 256> MakeTable() {
 
 constexpr std::array<uint32_t, 256> kTable = MakeTable();
 
+// Polynomials modulo that one, bits reflected: bit 31 is x^0.
+constexpr uint32_t kOne = uint32_t{1} << 31;
+
+constexpr uint32_t TimesX(uint32_t value) {
+  return (value >> 1) ^ ((value & 1) != 0 ? kPolynomialReflected : 0);
+}
+
+constexpr uint32_t Product(uint32_t a, uint32_t b) {
+  uint32_t product = 0;
+  for (uint32_t bit = kOne; bit != 0; bit >>= 1, b = TimesX(b)) {
+    if ((a & bit) != 0) product ^= b;
+  }
+  return product;
+}
+
+constexpr uint32_t PowerOfX(uint64_t n) {
+  uint32_t power = kOne;
+  uint32_t square = TimesX(kOne);
+  for (; n > 0; n >>= 1, square = Product(square, square)) {
+    if ((n & 1) != 0) power = Product(power, square);
+  }
+  return power;
+}
+
+// x^kOrder is 1: the polynomial is x + 1 times a primitive one of degree 31.
+constexpr uint64_t kOrder = (uint64_t{1} << 31) - 1;
+static_assert(PowerOfX(kOrder) == kOne);
+
+// The powers of x that append 2^i zero bytes to a CRC, over x^`less`.
+template <uint64_t less>
+constexpr std::array<uint32_t, 64> MakeZeroBytes() {
+  std::array<uint32_t, 64> powers{};
+  uint64_t bits = 8;
+  for (uint32_t& power : powers) {
+    power = PowerOfX((bits + kOrder - less) % kOrder);
+    bits = 2 * bits % kOrder;
+  }
+  return powers;
+}
+
 #if defined(__x86_64__)
 
 // One instruction takes 8 bytes but answers only after three cycles, so three
@@ -36,20 +76,14 @@ constexpr std::array<uint32_t, 256> kTable = MakeTable();
 constexpr size_t kLongBlockBytes = 1024;
 constexpr size_t kShortBlockBytes = 128;
 
-// x^n modulo the polynomial, bits reflected: bit 31 is x^0.
-constexpr uint32_t PowerOfX(uint64_t n) {
-  uint32_t power = uint32_t{1} << 31;
-  for (; n > 0; --n) {
-    power = (power >> 1) ^ ((power & 1) != 0 ? kPolynomialReflected : 0);
-  }
-  return power;
-}
+// What Multiply() adds: the carry-less product of two reflected values is one
+// power too high, and its reduction by the crc instruction multiplies by x^32.
+constexpr uint64_t kMultiplyExcess = 33;
 
 // What a CRC is multiplied by to append `bytes` zeros to what it was computed
-// of. The carry-less product of two reflected values is one power too high, and
-// its reduction by the crc instruction multiplies by x^32.
+// of.
 constexpr uint64_t AppendZeros(size_t bytes) {
-  return PowerOfX(8 * bytes - 33);
+  return PowerOfX(8 * bytes - kMultiplyExcess);
 }
 
 __attribute__((target("sse4.2"))) inline uint64_t Crc8(uint64_t state,
@@ -115,6 +149,16 @@ __attribute__((target("sse4.2,pclmul"))) uint32_t ExtendThreeStreams(
   }
   return ExtendState(state, next, bytes);
 }
+
+__attribute__((target("sse4.2,pclmul"))) uint32_t ConcatByProduct(
+    uint32_t first_crc, uint32_t second_crc, size_t second_bytes) {
+  static constexpr auto kZeroBytes = MakeZeroBytes<kMultiplyExcess>();
+  uint64_t shifted = first_crc;
+  for (size_t i = 0; second_bytes != 0; ++i, second_bytes >>= 1) {
+    if ((second_bytes & 1) != 0) shifted = Multiply(shifted, kZeroBytes[i]);
+  }
+  return static_cast<uint32_t>(shifted) ^ second_crc;
+}
 #endif
 
 using ExtendFunction = uint32_t (*)(uint32_t, const void*, size_t);
@@ -129,11 +173,28 @@ ExtendFunction ChooseExtend() {
   return internal::ExtendCrc32cGeneric;
 }
 
+using ConcatFunction = uint32_t (*)(uint32_t, uint32_t, size_t);
+
+ConcatFunction ChooseConcat() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul")) {
+    return ConcatByProduct;
+  }
+#endif
+  return internal::ConcatCrc32cGeneric;
+}
+
 }  // namespace
 
 uint32_t ExtendCrc32c(uint32_t crc, const void* data, size_t bytes) {
   static const ExtendFunction extend = ChooseExtend();
   return extend(crc, data, bytes);
+}
+
+uint32_t ConcatCrc32c(uint32_t first_crc, uint32_t second_crc,
+                      size_t second_bytes) {
+  static const ConcatFunction concat = ChooseConcat();
+  return concat(first_crc, second_crc, second_bytes);
 }
 
 namespace internal {
@@ -145,6 +206,16 @@ uint32_t ExtendCrc32cGeneric(uint32_t crc, const void* data, size_t bytes) {
     state = kTable[(state ^ *next) & 0xff] ^ (state >> 8);
   }
   return ~state;
+}
+
+uint32_t ConcatCrc32cGeneric(uint32_t first_crc, uint32_t second_crc,
+                             size_t second_bytes) {
+  static constexpr auto kZeroBytes = MakeZeroBytes<0>();
+  uint32_t shifted = first_crc;
+  for (size_t i = 0; second_bytes != 0; ++i, second_bytes >>= 1) {
+    if ((second_bytes & 1) != 0) shifted = Product(shifted, kZeroBytes[i]);
+  }
+  return shifted ^ second_crc;
 }
 
 }  // namespace internal

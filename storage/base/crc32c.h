@@ -17,11 +17,18 @@ inline uint32_t Crc32c(const void* data, size_t bytes) {
   return ExtendCrc32c(0, data, bytes);
 }
 
+// Returns the CRC of the concatenation of two strings, of which the second has
+// `second_bytes`, from theirs: tens of nanoseconds whatever the length.
+uint32_t ConcatCrc32c(uint32_t first_crc, uint32_t second_crc,
+                      size_t second_bytes);
+
 namespace internal {
 
-// The table-driven version, for processors without SSE4.2 and for the test
-// that compares the two.
+// The versions for processors without SSE4.2 or PCLMUL, and for the tests that
+// compare them.
 uint32_t ExtendCrc32cGeneric(uint32_t crc, const void* data, size_t bytes);
+uint32_t ConcatCrc32cGeneric(uint32_t first_crc, uint32_t second_crc,
+                             size_t second_bytes);
 
 }  // namespace internal
 }  // namespace engram

@@ -1,4 +1,4 @@
-// Durable writes, asynchronously: each request is a write followed by the
+// Durable writes, asynchronously: each request is a write followed by an
 // fdatasync that covers it, and completes twice.
 //
 //   queue->Submit({&file, offset, data, tag});
@@ -45,6 +45,11 @@ struct Completion {
 
 // Requests may overtake each other; a request's own completions do not.
 //
+// At most one sync is under way: it covers every request whose write was
+// complete when it started, and fails them all if it fails. With two, the one
+// that fails may be heard of only after the other has returned 0, though what
+// the device has lost belongs to both.
+//
 // Thread safety: one thread owns a queue and has created it. Only Wake() and
 // what is constant may be called by others.
 class IoQueue {
@@ -75,9 +80,9 @@ class IoQueue {
   virtual void Wake() = 0;
 };
 
-// A queue on io_uring: O_DIRECT write linked (IOSQE_IO_LINK: a short write
-// cancels the sync) to an fdatasync. `lock_fd`, if not negative, is registered
-// with the ring (see DirectoryLock). Fails where the system refuses io_uring,
+// A queue on io_uring. A lone request is a write linked to its fdatasync
+// (IOSQE_IO_LINK: a short write cancels the sync). `lock_fd`, if not negative,
+// is registered with the ring (see DirectoryLock). Fails where the system refuses io_uring,
 // as container runtimes do by default, or where it lacks an operation.
 absl::StatusOr<std::unique_ptr<IoQueue>> CreateUringQueue(int lock_fd);
 

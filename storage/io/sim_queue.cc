@@ -1,5 +1,6 @@
 #include "storage/io/sim_queue.h"
 
+#include <map>
 #include <optional>
 #include <random>
 #include <vector>
@@ -20,7 +21,7 @@ class SimQueue final : public IoQueue {
 
   absl::Status Submit(const WriteRequest& request) override {
     ENGRAM_CHECK(requests_.size() < kDepth);
-    requests_.push_back({request, false});
+    requests_.push_back({request, State::kWriting, {}});
     return absl::OkStatus();
   }
 
@@ -31,17 +32,15 @@ class SimQueue final : public IoQueue {
     }
     if (random_() % 4 == 0) return std::nullopt;
     const size_t chosen = random_() % requests_.size();
+    if (requests_[chosen].state == State::kWritten) SyncWritten();
     Entry& entry = requests_[chosen];
-    const WriteRequest& request = entry.request;
-    Completion completion;
-    completion.tag = request.tag;
-    if (!entry.written) {
-      entry.written = true;
+    Completion completion{entry.request.tag, Completion::Stage::kDurable,
+                          entry.sync_status};
+    if (entry.state == State::kWriting) {
+      entry.state = State::kWritten;
       completion.stage = Completion::Stage::kWritten;
-      completion.status = request.file->Write(request.offset, request.data);
-    } else {
-      completion.stage = Completion::Stage::kDurable;
-      completion.status = request.file->SyncData();
+      completion.status =
+          entry.request.file->Write(entry.request.offset, entry.request.data);
     }
     if (completion.last()) {
       requests_.erase(requests_.begin() + static_cast<int64_t>(chosen));
@@ -58,10 +57,24 @@ class SimQueue final : public IoQueue {
   }
 
  private:
+  enum class State { kWriting, kWritten, kSynced };
   struct Entry {
     WriteRequest request;
-    bool written = false;
+    State state = State::kWriting;
+    absl::Status sync_status;
   };
+
+  // One sync for all that is written.
+  void SyncWritten() {
+    std::map<File*, absl::Status> synced;
+    for (Entry& entry : requests_) {
+      if (entry.state != State::kWritten) continue;
+      File* const file = entry.request.file;
+      if (synced.count(file) == 0) synced[file] = file->SyncData();
+      entry.state = State::kSynced;
+      entry.sync_status = synced[file];
+    }
+  }
 
   void WaitForWake(int64_t timeout_micros) {
     const int64_t deadline = Clock::System().MonotonicMicros() + timeout_micros;

@@ -11,8 +11,8 @@
 namespace engram::io {
 
 // Each Wait() takes one of the requests under way, which one is up to `seed`,
-// a step further: its write, and later its sync. Now and then it takes none,
-// so that the owner submits more.
+// a step further: its write, and later a sync, which covers all that is written
+// by then. Now and then it takes none, so that the owner submits more.
 std::unique_ptr<IoQueue> CreateSimQueue(uint64_t seed);
 
 }  // namespace engram::io

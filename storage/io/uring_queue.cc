@@ -27,13 +27,21 @@ constexpr std::array<unsigned, 3> kSetupFlags = {
     IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
     IORING_SETUP_COOP_TASKRUN, 0};
 
-// user_data of the read that waits for Wake(); those of requests are smaller.
+// user_data of the read that waits for Wake() and of the sync; that of a write
+// is the index of its slot.
 constexpr uint64_t kWakeTag = ~uint64_t{0};
+constexpr uint64_t kSyncTag = kWakeTag - 1;
 
 constexpr int64_t kMicrosPerSecond = 1'000'000;
 
-// A write and a sync for each request, and the read that waits for Wake().
-constexpr unsigned kRingEntries = 4 * IoQueue::kDepth;
+// A write for each request, a sync, and the read that waits for Wake().
+constexpr unsigned kRingEntries = 2 * IoQueue::kDepth;
+
+// What a later call may not meet again: an interruption, or no memory for the
+// request. Anything else is a broken ring.
+bool IsTransient(int result) {
+  return result == -EINTR || result == -EAGAIN || result == -EBUSY;
+}
 
 class UringQueue final : public IoQueue {
  public:
@@ -54,29 +62,43 @@ class UringQueue final : public IoQueue {
   void Wake() override;
 
  private:
-  // A request under way takes one slot; user_data is slot * 2, + 1 for its
-  // sync.
+  enum class State {
+    kFree,
+    kWriting,
+    kWritten,  // waits for a sync
+    kSyncing,  // the sync under way covers it
+    kSynced,   // its last completion is due
+  };
+
+  // Of a request under way.
   struct Slot {
+    State state = State::kFree;
     WriteRequest request;
     size_t written = 0;
-    int results_due = 0;
     int retries = 0;
-    int write_result = 0;
-    bool used = false;
+    bool linked = false;  // the sync under way starts when it is written
   };
 
   absl::Status CheckKernel();
-  void Start(uint64_t slot_index);
-  absl::Status SubmitAll();
+  io_uring_sqe* NextEntry();
+  io_uring_sqe* PrepareWrite(uint64_t slot_index);
+  void PrepareSync(const File& file);
+  void SubmitAll();
   void ArmWake();
 
-  // A result of the slot is in. Nothing if it completes no stage.
-  std::optional<Completion> OnWritten(Slot* slot, int result);
-  std::optional<Completion> OnSynced(Slot* slot, int result);
+  // A result is in. Nothing if it completes no stage.
+  std::optional<Completion> OnWritten(uint64_t slot_index, int result);
+  void OnSynced(int result);
 
-  // The remainder of a write that was cut short, or could not be made now.
-  // Returns false, with the final status, if it is not worth trying.
-  bool Continue(Slot* slot, absl::Status* status);
+  // A request that a sync has completed, and that was not returned yet.
+  std::optional<Completion> TakeSynced();
+
+  // Whether to try again what is left of a write that was cut short, or could
+  // not be made now; else the status is final.
+  static absl::Status CanContinue(int result, Slot* slot);
+
+  // Syncs what is written, unless a sync is under way.
+  void SyncWritten();
 
   io_uring ring_;
   bool initialised_ = false;
@@ -84,6 +106,9 @@ class UringQueue final : public IoQueue {
   uint64_t wakes_ = 0;  // what was read from it
   bool wake_armed_ = false;
   std::array<Slot, kDepth> slots_;
+  size_t used_ = 0;  // of slots_
+  bool sync_under_way_ = false;
+  int sync_result_ = 0;  // of the last one
 };
 
 absl::Status UringQueue::Init(int lock_fd) {
@@ -130,61 +155,59 @@ absl::Status UringQueue::CheckKernel() {
 }
 
 absl::Status UringQueue::Submit(const WriteRequest& request) {
-  for (uint64_t i = 0; i < slots_.size(); ++i) {
-    if (slots_[i].used) continue;
-    slots_[i] = Slot{};
-    slots_[i].used = true;
-    slots_[i].request = request;
-    Start(i);
-    const absl::Status status = SubmitAll();
-    if (!status.ok()) slots_[i].used = false;
-    return status;
+  ENGRAM_CHECK(used_ < kDepth);
+  uint64_t index = 0;
+  while (slots_[index].state != State::kFree) ++index;
+  Slot& slot = slots_[index];
+  slot = Slot{};
+  slot.state = State::kWriting;
+  slot.request = request;
+  io_uring_sqe* write = PrepareWrite(index);
+  if (used_++ == 0 && !sync_under_way_) {
+    slot.linked = true;
+    write->flags |= IOSQE_IO_LINK;
+    PrepareSync(*request.file);
   }
-  ENGRAM_CHECK(false && "more than kDepth requests under way");
+  SubmitAll();
   return absl::OkStatus();
 }
 
-void UringQueue::Start(uint64_t slot_index) {
-  Slot& slot = slots_[slot_index];
-  const WriteRequest& request = slot.request;
-  slot.results_due = 2;
+io_uring_sqe* UringQueue::NextEntry() {
+  io_uring_sqe* entry = ::io_uring_get_sqe(&ring_);
+  ENGRAM_CHECK(entry != nullptr);
+  return entry;
+}
 
-  io_uring_sqe* write = ::io_uring_get_sqe(&ring_);
-  ENGRAM_CHECK(write != nullptr);
+io_uring_sqe* UringQueue::PrepareWrite(uint64_t slot_index) {
+  const Slot& slot = slots_[slot_index];
+  const WriteRequest& request = slot.request;
+  io_uring_sqe* write = NextEntry();
   ::io_uring_prep_write(
       write, request.file->fd(), request.data.data() + slot.written,
       static_cast<unsigned>(request.data.size() - slot.written),
       request.offset + slot.written);
-  write->flags |= IOSQE_IO_LINK;
-  write->user_data = slot_index * 2;
-
-  io_uring_sqe* sync = ::io_uring_get_sqe(&ring_);
-  ENGRAM_CHECK(sync != nullptr);
-  ::io_uring_prep_fsync(sync, request.file->fd(), IORING_FSYNC_DATASYNC);
-  sync->user_data = slot_index * 2 + 1;
+  write->user_data = slot_index;
+  return write;
 }
 
-absl::Status UringQueue::SubmitAll() {
-  for (int attempt = 0;; ++attempt) {
+void UringQueue::PrepareSync(const File& file) {
+  io_uring_sqe* sync = NextEntry();
+  ::io_uring_prep_fsync(sync, file.fd(), IORING_FSYNC_DATASYNC);
+  sync->user_data = kSyncTag;
+  sync_under_way_ = true;
+}
+
+// What the kernel does not take now, Wait() offers it again.
+void UringQueue::SubmitAll() {
+  for (int attempt = 0; attempt <= kRetriesMax; ++attempt) {
     const int result = ::io_uring_submit(&ring_);
-    // The kernel may take fewer than it was offered.
-    if (result >= 0 && ::io_uring_sq_ready(&ring_) == 0) {
-      return absl::OkStatus();
-    }
-    if (result > 0) continue;
-    if (result == 0 && attempt == kRetriesMax) {
-      return ErrnoStatus(EBUSY, "submit to", "io_uring");
-    }
-    if (result == 0) continue;
-    if ((result != -EINTR && result != -EAGAIN) || attempt == kRetriesMax) {
-      return ErrnoStatus(-result, "submit to", "io_uring");
-    }
+    ENGRAM_CHECK(result >= 0 || IsTransient(result));
+    if (::io_uring_sq_ready(&ring_) == 0) return;
   }
 }
 
 void UringQueue::ArmWake() {
-  io_uring_sqe* read = ::io_uring_get_sqe(&ring_);
-  ENGRAM_CHECK(read != nullptr);
+  io_uring_sqe* read = NextEntry();
   ::io_uring_prep_read(read, wake_fd_.get(), &wakes_, sizeof(wakes_), 0);
   read->user_data = kWakeTag;
   wake_armed_ = true;
@@ -200,6 +223,8 @@ std::optional<Completion> UringQueue::Wait(int64_t timeout_micros) {
   // At least what one call has waited for; a caller with a deadline looks
   // again.
   while (true) {
+    std::optional<Completion> completion = TakeSynced();
+    if (completion.has_value()) return completion;
     if (!wake_armed_) ArmWake();
     io_uring_cqe* cqe = nullptr;
     __kernel_timespec timeout = {};
@@ -209,8 +234,7 @@ std::optional<Completion> UringQueue::Wait(int64_t timeout_micros) {
         &ring_, &cqe, 1, timeout_micros < 0 ? nullptr : &timeout, nullptr);
     if (cqe == nullptr) {
       if (result == -ETIME) return std::nullopt;
-      // Only a broken ring fails here otherwise.
-      ENGRAM_CHECK(result >= 0 || result == -EINTR || result == -EAGAIN);
+      ENGRAM_CHECK(result >= 0 || IsTransient(result));
       continue;
     }
     const uint64_t tag = cqe->user_data;
@@ -220,66 +244,91 @@ std::optional<Completion> UringQueue::Wait(int64_t timeout_micros) {
       wake_armed_ = false;
       return std::nullopt;
     }
-    Slot& slot = slots_[tag / 2];
-    ENGRAM_CHECK(slot.used && slot.results_due > 0);
-    --slot.results_due;
-    const std::optional<Completion> completion =
-        tag % 2 == 0 ? OnWritten(&slot, outcome) : OnSynced(&slot, outcome);
-    if (!completion.has_value()) continue;
-    if (completion->last()) slot.used = false;
-    return completion;
-  }
-}
-
-std::optional<Completion> UringQueue::OnWritten(Slot* slot, int result) {
-  slot->write_result = result;
-  const size_t left = slot->request.data.size() - slot->written;
-  // Else its sync was cancelled, and what that returns decides.
-  if (result < 0 || static_cast<size_t>(result) < left) return std::nullopt;
-  return Completion{slot->request.tag, Completion::Stage::kWritten, {}};
-}
-
-std::optional<Completion> UringQueue::OnSynced(Slot* slot, int result) {
-  ENGRAM_CHECK(slot->results_due == 0);  // linked: the write came before
-  Completion completion;
-  completion.tag = slot->request.tag;
-  const size_t left = slot->request.data.size() - slot->written;
-  if (slot->write_result >= 0 &&
-      static_cast<size_t>(slot->write_result) == left) {
-    completion.stage = Completion::Stage::kDurable;
-    if (result < 0) {
-      completion.status =
-          ErrnoStatus(-result, "sync", slot->request.file->path());
+    if (tag == kSyncTag) {
+      OnSynced(outcome);
+      continue;
     }
+    completion = OnWritten(tag, outcome);
+    if (completion.has_value()) return completion;
+  }
+}
+
+std::optional<Completion> UringQueue::OnWritten(uint64_t slot_index,
+                                                int result) {
+  Slot& slot = slots_[slot_index];
+  ENGRAM_CHECK(slot.state == State::kWriting);
+  Completion completion{slot.request.tag, Completion::Stage::kWritten, {}};
+  const size_t left = slot.request.data.size() - slot.written;
+  if (result >= 0 && static_cast<size_t>(result) == left) {
+    slot.state = slot.linked ? State::kSyncing : State::kWritten;
+    SyncWritten();
     return completion;
   }
-  if (Continue(slot, &completion.status)) return std::nullopt;
+  slot.linked = false;  // the kernel cancels its sync
+  completion.status = CanContinue(result, &slot);
+  if (completion.status.ok()) {
+    PrepareWrite(slot_index);
+    SubmitAll();
+    return std::nullopt;
+  }
+  slot.state = State::kFree;
+  --used_;
   return completion;
 }
 
-bool UringQueue::Continue(Slot* slot, absl::Status* status) {
+absl::Status UringQueue::CanContinue(int result, Slot* slot) {
   const std::string& path = slot->request.file->path();
-  const int result = slot->write_result;
   if (result < 0) {
     const bool transient = result == -EINTR || result == -EAGAIN;
-    if (!transient || slot->retries++ >= kRetriesMax) {
-      *status = ErrnoStatus(-result, "write", path);
-      return false;
-    }
-  } else {
-    // The remainder must start on a block again.
-    const size_t progress = static_cast<size_t>(result) /
-                            AlignedBuffer::kAlignment *
-                            AlignedBuffer::kAlignment;
-    if (progress == 0 && slot->retries++ >= kRetriesMax) {
-      *status = ErrnoStatus(EIO, "write nothing to", path);
-      return false;
-    }
-    slot->written += progress;
+    if (transient && slot->retries++ < kRetriesMax) return absl::OkStatus();
+    return ErrnoStatus(-result, "write", path);
   }
-  Start(static_cast<uint64_t>(slot - slots_.data()));
-  *status = SubmitAll();
-  return status->ok();
+  // The remainder must start on a block again.
+  const size_t progress = static_cast<size_t>(result) /
+                          AlignedBuffer::kAlignment * AlignedBuffer::kAlignment;
+  if (progress == 0 && slot->retries++ >= kRetriesMax) {
+    return ErrnoStatus(EIO, "write nothing to", path);
+  }
+  slot->written += progress;
+  return absl::OkStatus();
+}
+
+void UringQueue::SyncWritten() {
+  if (sync_under_way_) return;
+  const File* file = nullptr;
+  for (Slot& slot : slots_) {
+    if (slot.state != State::kWritten) continue;
+    if (file == nullptr) file = slot.request.file;
+    if (slot.request.file == file) slot.state = State::kSyncing;
+  }
+  if (file == nullptr) return;
+  PrepareSync(*file);
+  SubmitAll();
+}
+
+void UringQueue::OnSynced(int result) {
+  sync_under_way_ = false;
+  sync_result_ = result;
+  // None, if it was cancelled with the write that it was linked to.
+  for (Slot& slot : slots_) {
+    if (slot.state == State::kSyncing) slot.state = State::kSynced;
+  }
+  SyncWritten();
+}
+
+std::optional<Completion> UringQueue::TakeSynced() {
+  for (Slot& slot : slots_) {
+    if (slot.state != State::kSynced) continue;
+    Completion completion{slot.request.tag, Completion::Stage::kDurable, {}};
+    if (sync_result_ < 0) {
+      completion.status =
+          ErrnoStatus(-sync_result_, "sync", slot.request.file->path());
+    }
+    slot.state = State::kFree;
+    --used_;
+    return completion;
+  }
+  return std::nullopt;
 }
 
 }  // namespace

@@ -19,8 +19,8 @@ namespace {
 constexpr int64_t kIdleMicros = 2000;
 
 // While groups are under way, one that still takes appends is written beside
-// them from this size on. A smaller one gains more by waiting: each group costs
-// a sync, and the device makes one sync at a time.
+// them from this size on. A smaller one gains more by waiting: it could not be
+// synced before the sync under way has ended.
 constexpr size_t kPipelinedBytesMin = size_t{256} << 10;
 
 // The turns that the log's thread asks for. See decision 009 for what that is
@@ -45,9 +45,6 @@ absl::Status Writer::Start() {
   // Created here: the ring belongs to the thread that submits to it.
   ENGRAM_ASSIGN_OR_RETURN(queue_, CreateQueue());
   ENGRAM_RETURN_IF_ERROR(end_.Start());
-  // Through the page cache, a failed sync takes the error away from the others
-  // that are under way for the same file.
-  depth_ = end_.direct() ? queue_->depth() : 1;
   return absl::OkStatus();
 }
 
@@ -123,7 +120,7 @@ bool Writer::IsReady() const {
   }
   if (under_way_ == 0) return true;
   const PendingGroup& front = *waiting_.front();
-  if (front.rolls || under_way_ == depth_) return false;
+  if (front.rolls || under_way_ == queue_->depth()) return false;
   return front.closed || front.group->record_bytes() >= kPipelinedBytesMin ||
          (front.has_process && !unwritten_);
 }

@@ -229,7 +229,6 @@ class Writer {
   Segments* const segments_;
   GroupSink* const sink_;
   std::unique_ptr<io::IoQueue> queue_;         // after Open()
-  size_t depth_ = 1;                           // after Open()
   const std::shared_ptr<BufferPool> buffers_;  // of the largest groups
 
   // Of the owner; see Owner.

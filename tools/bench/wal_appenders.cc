@@ -43,7 +43,7 @@ absl::StatusOr<WalResult> RunAppenders(
   for (std::thread& thread : threads) thread.join();
   MutexLock lock(shared.mutex);
   if (!shared.status.ok()) return shared.status;
-  shared.result.seconds = stopwatch.Read().wall_s;
+  shared.result.seconds = stopwatch.ReadWall();
   return std::move(shared.result);
 }
 

@@ -63,48 +63,60 @@ class SampleRecord {
   schema::RecordDraft draft_;
 };
 
-// Lets so many appends be under way, and keeps when each of them began.
-// Callbacks come in the order of the appends.
+// Lets so many appends of one thread be under way, and keeps how long each of
+// them took. Callbacks come in the order of the appends, one at a time.
 class Window {
  public:
   explicit Window(size_t places) : began_s_(places) {}
 
   // Waits for a place.
   void Enter() {
-    MutexLock lock(mutex_);
-    while (entered_ - left_ == began_s_.size()) changed_.Wait(mutex_);
-    began_s_[entered_++ % began_s_.size()] = SecondsOf(CLOCK_MONOTONIC);
+    WaitFor(began_s_.size() - 1);
+    began_s_[entered_.load(std::memory_order_relaxed) % began_s_.size()] =
+        SecondsOf(CLOCK_MONOTONIC);
+    // Released to Leave(), which reads when it began.
+    entered_.fetch_add(1, std::memory_order_release);
   }
 
+  // What entered last was not appended.
+  void Withdraw() { entered_.fetch_sub(1, std::memory_order_relaxed); }
+
   void Leave(const absl::Status& status) {
-    MutexLock lock(mutex_);
     status_.Update(status);
-    const double began = began_s_[left_++ % began_s_.size()];
-    ack_us_.push_back(
-        static_cast<float>((SecondsOf(CLOCK_MONOTONIC) - began) * 1e6));
+    const uint64_t left = left_.load(std::memory_order_relaxed);
+    const uint64_t under_way =
+        entered_.load(std::memory_order_acquire) - left - 1;
+    ack_us_.push_back(static_cast<float>(
+        (SecondsOf(CLOCK_MONOTONIC) - began_s_[left % began_s_.size()]) * 1e6));
+    // Released to Enter() and WaitEmpty(), which use what was written here.
+    left_.store(left + 1, std::memory_order_release);
     // Half of the window at once: a thread that is woken for each place costs
     // more than the append.
-    const size_t under_way = entered_ - left_;
-    if (under_way == 0 || under_way == began_s_.size() / 2) {
-      changed_.NotifyAll();
-    }
+    if (under_way == 0 || under_way == began_s_.size() / 2) left_.notify_one();
   }
 
   absl::StatusOr<std::vector<float>> WaitEmpty() {
-    MutexLock lock(mutex_);
-    while (entered_ != left_) changed_.Wait(mutex_);
+    WaitFor(0);
     if (!status_.ok()) return status_;
     return std::move(ack_us_);
   }
 
  private:
-  Mutex mutex_;
-  CondVar changed_;
-  std::vector<double> began_s_ ABSL_GUARDED_BY(mutex_);
-  size_t entered_ ABSL_GUARDED_BY(mutex_) = 0;
-  size_t left_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::vector<float> ack_us_ ABSL_GUARDED_BY(mutex_);
-  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  // Until at most `under_way_max` appends are under way.
+  void WaitFor(uint64_t under_way_max) const {
+    const uint64_t entered = entered_.load(std::memory_order_relaxed);
+    uint64_t left = left_.load(std::memory_order_acquire);
+    while (entered - left > under_way_max) {
+      left_.wait(left, std::memory_order_acquire);
+      left = left_.load(std::memory_order_acquire);
+    }
+  }
+
+  std::vector<double> began_s_;
+  std::atomic<uint64_t> entered_{0};  // written by the appending thread
+  std::atomic<uint64_t> left_{0};     // written by the callbacks
+  std::vector<float> ack_us_;         // of the callbacks, until all have left
+  absl::Status status_;               // likewise
 };
 
 // A log of its own, whose segments are given back as soon as they are full.
@@ -201,7 +213,7 @@ class EngramPath final : public WalPath {
     WalResult result;
     absl::Status status;
     const Stopwatch stopwatch;
-    while (status.ok() && stopwatch.Read().wall_s < setting.seconds) {
+    while (status.ok() && stopwatch.ReadWall() < setting.seconds) {
       window.Enter();
       status = log_->writer()
                    .AppendAsync(absl::MakeConstSpan(&record.draft(), 1),
@@ -210,10 +222,11 @@ class EngramPath final : public WalPath {
                                   window.Leave(ended);
                                 })
                    .status();
-      if (!status.ok()) window.Leave(status);
+      if (!status.ok()) window.Withdraw();
     }
     ENGRAM_ASSIGN_OR_RETURN(result.ack_us, window.WaitEmpty());
-    result.seconds = stopwatch.Read().wall_s;
+    ENGRAM_RETURN_IF_ERROR(status);
+    result.seconds = stopwatch.ReadWall();
     result.records = result.ack_us.size();
     return result;
   }

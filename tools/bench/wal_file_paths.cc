@@ -102,7 +102,7 @@ class DevicePath final : public WalPath {
                              turn * kSequentialBytes % kFileBytes);
         }));
     ENGRAM_RETURN_IF_ERROR(file_.Sync());
-    result.seconds = stopwatch.Read().wall_s;
+    result.seconds = stopwatch.ReadWall();
     result.records = result.records * kSequentialBytes /
                      static_cast<uint64_t>(setting.record_bytes);
     return result;

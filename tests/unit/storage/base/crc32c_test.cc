@@ -82,5 +82,36 @@ TEST(Crc32cComparisonTest, HardwareEqualsGenericForRandomRanges) {
   }
 }
 
+class Crc32cConcatTest : public ::testing::TestWithParam<uint32_t (*)(
+                             uint32_t, uint32_t, size_t)> {};
+
+INSTANTIATE_TEST_SUITE_P(Versions, Crc32cConcatTest,
+                         ::testing::Values(&ConcatCrc32c,
+                                           &internal::ConcatCrc32cGeneric));
+
+TEST_P(Crc32cConcatTest, IsTheCrcOfTheConcatenation) {
+  std::mt19937 random(3);
+  std::vector<unsigned char> bytes(70'000);
+  for (unsigned char& byte : bytes) byte = static_cast<unsigned char>(random());
+  for (const size_t first : {0, 1, 7, 24, 4096}) {
+    for (const size_t second : {0, 1, 2, 3, 4, 5, 8, 31, 3200, 4095, 65'000}) {
+      const uint32_t first_crc = Crc32c(bytes.data(), first);
+      const uint32_t second_crc = Crc32c(&bytes[first], second);
+      EXPECT_EQ(GetParam()(first_crc, second_crc, second),
+                Crc32c(bytes.data(), first + second))
+          << first << " " << second;
+    }
+  }
+}
+
+// No string is that long; zeros appended in two steps are those of one.
+TEST_P(Crc32cConcatTest, AppendsAnyLength) {
+  const size_t half = size_t{1} << 62;
+  const uint32_t in_steps =
+      GetParam()(GetParam()(0x12345678, 0, half), 0, half);
+  EXPECT_EQ(GetParam()(0x12345678, 0, 2 * half), in_steps);
+  EXPECT_NE(in_steps, 0x12345678u);
+}
+
 }  // namespace
 }  // namespace engram
