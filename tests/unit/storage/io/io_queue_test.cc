@@ -166,6 +166,47 @@ TEST_P(IoQueueTest, GoesOnAfterAFailure) {
   }
 }
 
+// A pipe can be written but not synced.
+TEST(UringQueueTest, ASyncThatFailsFailsAllThatWaitForOne) {
+  auto queue = CreateUringQueue(-1);
+  if (!queue.ok()) GTEST_SKIP() << "no io_uring here: " << queue.status();
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const UniqueFd read_end(ends[0]);
+  const UniqueFd write_end(ends[1]);
+  BrokenFile pipe(write_end.get());
+  AlignedBuffer buffer(kBlock);
+  std::fill_n(buffer.data(), kBlock, 'x');
+  constexpr uint64_t kRequests = IoQueue::kDepth;
+  for (int round = 0; round < 2; ++round) {  // no slot is lost
+    for (uint64_t tag = 0; tag < kRequests; ++tag) {
+      ASSERT_TRUE(
+          (*queue)
+              ->Submit(
+                  {&pipe, 0, absl::MakeConstSpan(buffer.data(), kBlock), tag})
+              .ok());
+    }
+    std::set<uint64_t> written;
+    std::set<uint64_t> failed;
+    while (failed.size() < kRequests) {
+      const std::optional<Completion> completion = (*queue)->Wait(-1);
+      if (!completion.has_value()) continue;
+      if (!completion->last()) {
+        EXPECT_TRUE(written.insert(completion->tag).second);
+        continue;
+      }
+      EXPECT_FALSE(completion->status.ok());
+      EXPECT_EQ(completion->stage, Completion::Stage::kDurable);
+      EXPECT_EQ(written.count(completion->tag), 1u);
+      EXPECT_TRUE(failed.insert(completion->tag).second);
+    }
+    EXPECT_FALSE((*queue)->Wait(0).has_value()) << "one completed again";
+    std::string drained(kRequests * kBlock, '\0');
+    ASSERT_EQ(::read(read_end.get(), &drained[0], drained.size()),
+              static_cast<ssize_t>(drained.size()));
+  }
+}
+
 TEST_P(IoQueueTest, WakeEndsAWait) {
   std::thread other([this] { queue_->Wake(); });
   EXPECT_FALSE(queue_->Wait(-1).has_value());
