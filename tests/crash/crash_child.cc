@@ -62,13 +62,17 @@ void WriteForEver(std::vector<Space> spaces, const LedgerWriter& ledger,
     entry.version = uint64_t{seed} << 32 | (sequence * kLedgerThreads + thread);
     entry.remove = random() % 5 == 0;
     ledger.Write(entry);
+    // Either survives the end of the process.
+    WriteOptions options;
+    if (random() % 4 == 0) options.durability = Durability::kProcess;
     const std::string id = LedgerId(entry);
     absl::StatusOr<Lsn> lsn =
         entry.remove != 0
-            ? spaces[entry.space].Remove(id)
+            ? spaces[entry.space].Remove(id, options)
             : spaces[entry.space].Observe(
                   {id, TestVector(kLedgerDimension, entry.version),
-                   LedgerPayload(entry), 0});
+                   LedgerPayload(entry), 0},
+                  options);
     if (!lsn.ok()) Fail(lsn.status());
     entry.acknowledged = 1;
     ledger.Write(entry);

@@ -38,7 +38,8 @@ struct Step {
   std::string space;          // created or dropped
 
   // Operations that the disk had begun before the call, and after it returned
-  // OK. A power cut after operation n can only know of what was submitted_at
+  // OK, unless that was before its sync. A power cut after operation n can only
+  // know of what was submitted_at
   // <= n, and must not forget what was acknowledged_at <= n.
   uint64_t submitted_at = 0;
   uint64_t acknowledged_at = kNever;

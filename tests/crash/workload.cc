@@ -79,6 +79,8 @@ absl::Status Workload::WriteOnce(Db* db, int client, std::mt19937_64* random) {
   const uint64_t version = ++versions_[static_cast<size_t>(client)];
   const uint64_t kind = (*random)() % 10;
   const uint64_t count = kind < 3 ? 2 + (*random)() % 4 : 1;
+  WriteOptions options = write_options_;
+  if ((*random)() % 4 == 0) options.durability = Durability::kProcess;
   WriteBatch batch;
   Step step;
   for (uint64_t i = 0; i < count; ++i) {
@@ -102,18 +104,24 @@ absl::Status Workload::WriteOnce(Db* db, int client, std::mt19937_64* random) {
   const size_t place = Begin(client, std::move(step));
   absl::StatusOr<Lsn> lsn = 0;
   if (count > 1) {
-    lsn = db->Write(batch, write_options_);
+    lsn = db->Write(batch, options);
   } else {
     ENGRAM_ASSIGN_OR_RETURN(Space space, db->OpenSpace(writes[0].space, {}));
     lsn =
         writes[0].remove
-            ? space.Remove(writes[0].id, write_options_)
+            ? space.Remove(writes[0].id, options)
             : space.Observe({writes[0].id, TestVector(kDimension, version * 8),
-                             writes[0].payload});
+                             writes[0].payload},
+                            options);
   }
   // Relaxed: read after the threads were joined.
   if (lsn.ok() && broken) {
     acknowledged_after_failed_sync_.store(true, std::memory_order_relaxed);
+  }
+  if (lsn.ok() && options.durability == Durability::kProcess) {
+    // A power cut may take it back, until a later step is acknowledged.
+    history_->Acknowledge(client, place, Step::kNever, *lsn);
+    return absl::OkStatus();
   }
   return Finish(client, place, lsn.status(), lsn.ok() ? *lsn : 0);
 }
