@@ -1,49 +1,26 @@
 // A system that refuses io_uring, as container runtimes do by default.
 
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <functional>
-#include <iterator>
 
 #include "gtest/gtest.h"
 #include "log_harness.h"
 #include "storage/io/io_queue.h"
 #include "storage/io/posix_directory.h"
+#include "tests/support/refused_calls.h"
 #include "tests/support/temporary_directory.h"
 
 namespace engram::wal {
 namespace {
-
-// Makes io_uring_setup, _enter and _register (425 to 427) fail with EPERM for
-// the rest of this process.
-bool RefuseUring() {
-  sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 425, 0, 2),
-      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, 427, 1, 0),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-  sock_fprog filter = {};
-  filter.len = static_cast<unsigned short>(std::size(program));
-  filter.filter = program;
-  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
-}
 
 constexpr int kNoSeccomp = 99;
 
 // Runs `check` in a process without io_uring and returns what it returns.
 int WithoutUring(const std::function<int()>& check) {
   const pid_t pid = ::fork();
-  if (pid == 0) ::_exit(RefuseUring() ? check() : kNoSeccomp);
+  if (pid == 0) ::_exit(testing::RefuseUring() ? check() : kNoSeccomp);
   int status = 0;
   EXPECT_EQ(::waitpid(pid, &status, 0), pid);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
