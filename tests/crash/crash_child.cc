@@ -57,7 +57,7 @@ void WriteForEver(std::vector<Space> spaces, const LedgerWriter& ledger,
     LedgerEntry entry = {};
     entry.thread = thread;
     entry.space = random() % kLedgerSpaces;
-    entry.number = random() % kLedgerIdsPerThread;
+    entry.number = random() % LedgerIdsOf(entry.space);
     // Rises from run to run too: the seed does. No two threads have the same.
     entry.version = uint64_t{seed} << 32 | (sequence * kLedgerThreads + thread);
     entry.remove = random() % 5 == 0;

@@ -13,7 +13,6 @@ namespace engram::testing {
 
 inline constexpr uint32_t kLedgerThreads = 64;
 inline constexpr uint32_t kLedgerSpaces = 100;
-inline constexpr uint32_t kLedgerIdsPerThread = 8;
 inline constexpr uint32_t kLedgerDimension = 12;
 
 // One line of the ledger: that a write was begun, or was acknowledged.
@@ -27,6 +26,11 @@ struct LedgerEntry {
   uint64_t version;  // rises with every write of a thread
 };
 static_assert(sizeof(LedgerEntry) == 24);
+
+// How many ids a thread has in a space. A few spaces have a graph; the others
+// stay below flat_records_max, so that a recovery takes milliseconds and a kill
+// every half second is possible.
+inline uint32_t LedgerIdsOf(uint32_t space) { return space < 8 ? 4 : 1; }
 
 inline std::string LedgerSpaceName(uint32_t space) {
   return absl::StrCat("space", space);
