@@ -22,11 +22,6 @@ inline constexpr size_t kLargeDepth = 1000;
 // longer for its turn behind another one.
 inline constexpr int64_t kBatchMicrosMax = 10'000;
 
-// An idle worker joins in serving another one's backlog from this depth on, and
-// leaves it below half of that: what a worker does in a few batches is not
-// worth another one's turn.
-inline constexpr size_t kJoinDepth = 256;
-
 // What several workers take from one backlog at once, in all: each waits for
 // those before it to be linked, so together they hold no more than a few
 // batches.

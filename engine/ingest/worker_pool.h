@@ -3,7 +3,6 @@
 #ifndef ENGRAM_ENGINE_INGEST_WORKER_POOL_H_
 #define ENGRAM_ENGINE_INGEST_WORKER_POOL_H_
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -12,77 +11,22 @@
 #include <thread>
 #include <vector>
 
+#include "engine/ingest/backlog_owner.h"
+#include "engine/ingest/scheduler.h"
 #include "storage/base/mutex.h"
 
 namespace engram::ingest {
 
-// What one call of BacklogOwner::Serve() did.
-struct Served {
-  // Records taken off the front. What was taken is finished by this call, or
-  // by another one that is still running when this one returns.
-  size_t taken = 0;
-  // Records that are finished, taken by this call or an earlier one.
-  size_t finished = 0;
-  // There is something to Tidy().
-  bool untidy = false;
-};
-
-// Who has records waiting: a space. Holds them itself, in the order in which
-// they were accepted.
-class BacklogOwner {
- public:
-  virtual ~BacklogOwner() = default;
-
-  // Processes up to `records_max` of the waiting records, oldest first; takes
-  // at least one. Called by one worker at a time unless CanShare().
-  virtual Served Serve(size_t records_max) = 0;
-
-  // Goes on with work that follows from records that are finished and that
-  // nobody waits for; milliseconds of it. Called when its home worker has
-  // nothing better to do, beside anything. Returns whether there is more, if
-  // only to wait for.
-  virtual bool Tidy() { return false; }
-
-  // Whether several workers may serve it at once, from now on and for ever. It
-  // is then the owner that keeps the records' order.
-  virtual bool CanShare() const { return false; }
-};
-
-// The pool's side of one owner; made by WorkerPool::Add().
-struct Backlog {
-  Backlog(std::shared_ptr<BacklogOwner> owner_in, size_t home_in)
-      : owner(std::move(owner_in)), home(home_in) {}
-
-  const std::shared_ptr<BacklogOwner> owner;
-  const size_t home;  // the worker that serves it
-
-  // Guarded by that worker's mutex. Each record is waiting, then in flight,
-  // then finished.
-  size_t waiting = 0;
-  size_t in_flight = 0;
-  uint64_t finished = 0;   // since it was added
-  size_t servers = 0;      // workers that are inside Serve()
-  bool scheduled = false;  // in the run list, or being served from it
-  bool untidy = false;     // in the list of those
-};
-
-// Each owner has a home worker, the same one in every process:
-// XXH3(key) mod workers. A worker serves its owners in turn, a batch each. An
-// idle one joins in where another one has a long backlog before it.
+// Workers that serve backlogs as a Scheduler says, and that tidy where nobody
+// waits.
+//
+// One mutex for all: it is held for some hundred nanoseconds at the beginning
+// and at the end of a batch, which takes a millisecond, and for each Enqueue().
 //
 // Thread safety: all methods may be called concurrently.
 //
-// Invariants:
-//  (1) An owner is served by its home worker, one batch at a time. Only while
-//  it
-//      has kJoinDepth records waiting, and if it CanShare(), idle workers join,
-//      until half of that is left. Batches are taken off the front one after
-//      the other; the owner finishes them in that order.
-//  (2) A backlog with waiting records is scheduled.
-//  (3) A backlog with waiting records or records in flight is in its home
-//      worker's `unfinished`.
-//
-// Lock order: no two workers' mutexes at a time.
+// Invariant: a backlog with waiting records or records in flight is in
+// unfinished_.
 class WorkerPool {
  public:
   explicit WorkerPool(size_t workers);
@@ -94,60 +38,46 @@ class WorkerPool {
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   // `key` decides the home worker.
-  std::shared_ptr<Backlog> Add(uint64_t key,
-                               std::shared_ptr<BacklogOwner> owner);
+  BacklogPtr Add(uint64_t key, std::shared_ptr<BacklogOwner> owner);
 
   // Says that `records` more are waiting in the owner.
-  void Enqueue(const std::shared_ptr<Backlog>& backlog, size_t records);
+  void Enqueue(const BacklogPtr& backlog, size_t records,
+               Priority priority = Priority::kNormal);
 
   // Waits until everything that was enqueued before the call is finished.
   void Drain();
 
   size_t workers() const { return workers_.size(); }
 
-  // Records that each worker has taken.
-  std::vector<uint64_t> processed() const;
+  // What each worker has done.
+  std::vector<WorkerCounters> counters() const;
 
  private:
   struct Worker {
-    mutable Mutex mutex;
     CondVar work;
-    CondVar progress;
-    std::deque<std::shared_ptr<Backlog>> run_list ABSL_GUARDED_BY(mutex);
-    std::shared_ptr<Backlog> serving ABSL_GUARDED_BY(mutex);
-    std::set<std::shared_ptr<Backlog>> unfinished ABSL_GUARDED_BY(mutex);
-    std::deque<std::shared_ptr<Backlog>> untidy ABSL_GUARDED_BY(mutex);
-    // How long it waits before it tidies.
-    int64_t tidy_after_micros ABSL_GUARDED_BY(mutex) = 0;
-    bool idle ABSL_GUARDED_BY(mutex) = false;
-    // Where it should help; set while it is idle.
-    std::shared_ptr<Backlog> invitation ABSL_GUARDED_BY(mutex);
-    uint64_t processed ABSL_GUARDED_BY(mutex) = 0;
-    bool stopping ABSL_GUARDED_BY(mutex) = false;
     std::thread thread;
+    // Guarded by mutex_, like all of the scheduler.
+    std::deque<BacklogPtr> untidy;  // backlogs whose home this is
+    std::set<const Backlog*> untidy_set;
+    int64_t tidy_after_micros = 0;  // how long it waits before it tidies
   };
 
-  void Run(Worker* worker);
+  void Run(size_t number);
+  void Serve(size_t number, Turn turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WaitForWork(size_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WakeOne(int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddUntidy(const BacklogPtr& backlog)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // Serves a batch of `backlog`, whose home's mutex is held but for the time of
-  // the work itself. Returns how many records were taken.
-  size_t ServeBatch(const std::shared_ptr<Backlog>& backlog, Worker* home)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(home->mutex);
+  // Lets each untidy backlog of the worker go on, unless there are records.
+  void TidyAll(size_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // Lets each untidy owner go on, unless there are records.
-  void TidyAll(Worker* worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(worker->mutex);
-
-  // Serves beside others for as long as it helps.
-  void Help(Worker* worker, const std::shared_ptr<Backlog>& backlog);
-
-  // The backlog that is being served and that an idle worker should join.
-  std::shared_ptr<Backlog> FindToJoin(const Worker* worker) const;
-
-  // Wakes an idle worker for `backlog`, if there is one.
-  void Invite(const std::shared_ptr<Backlog>& backlog);
-
-  // Before the workers: these look at both from their first moment.
-  std::atomic<size_t> idle_workers_{0};
+  mutable Mutex mutex_;
+  CondVar progress_;  // records were finished
+  Scheduler scheduler_ ABSL_GUARDED_BY(mutex_);
+  std::set<BacklogPtr> unfinished_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // The vector itself is constant after construction.
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

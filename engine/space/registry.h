@@ -11,7 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "engine/index/epoch.h"
-#include "engine/ingest/worker_pool.h"
+#include "engine/ingest/scheduler.h"
 #include "engine/space/space_state.h"
 #include "schema/space_codec.h"
 #include "storage/base/mutex.h"

@@ -21,7 +21,7 @@
 #include "absl/types/span.h"
 #include "engine/index/epoch.h"
 #include "engine/ingest/admission_gate.h"
-#include "engine/ingest/worker_pool.h"
+#include "engine/ingest/backlog_owner.h"
 #include "engine/space/grace_queue.h"
 #include "engine/space/index_batch.h"
 #include "engine/space/planning_ring.h"

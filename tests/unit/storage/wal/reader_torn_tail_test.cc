@@ -53,7 +53,8 @@ TEST_P(TornTailTest, IsAcceptedAtEachByteOfTheLastGroup) {
   if (rest == Rest::kStale) {
     Group stale(10'000);
     stale.Add(DraftOf(std::string(payload_bytes, 's')), 5);
-    stale.Seal(last->header.epoch + 1, 4, 5);
+    stale.Seal(last->header.epoch + 1, last->header.sequence,
+               last->header.durable_lsn);
     tail = std::string(stale.bytes().data(), last->bytes);
   }
   const std::vector<LoggedRecord> without(written.begin(), written.end() - 1);
