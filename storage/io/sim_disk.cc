@@ -358,7 +358,8 @@ absl::Status SimDisk::Sync(SimNode file, absl::string_view path) {
   if (!status.ok()) {
     operation.kind = Kind::kSyncFailed;
     operation.seed = operations_;
-    failed_syncs_.emplace_back(path);
+    // A segment of the log was opened as a spare, and got its name later.
+    failed_syncs_.push_back(state_.NameOf(file));
   }
   Apply(std::move(operation));
   return status;

@@ -76,7 +76,7 @@ class SimDisk {
   uint64_t operations() const;
 
   // Whether the fault of the plan has struck, and whether it made the sync of
-  // a file fail in whose path `part` stands.
+  // a file fail in whose name at that time `part` stands.
   bool fault_struck() const;
   bool sync_failed(absl::string_view part) const;
 

@@ -7,6 +7,7 @@
 
 #include "storage/base/check.h"
 #include "storage/base/clock.h"
+#include "storage/base/mutant.h"
 #include "storage/base/mutex.h"
 
 namespace engram::io {
@@ -71,6 +72,9 @@ class SimQueue final : public IoQueue {
       if (entry.state != State::kWritten) continue;
       File* const file = entry.request.file;
       if (synced.count(file) == 0) synced[file] = file->SyncData();
+      if (Mutant("retry_failed_sync") && !synced[file].ok()) {
+        synced[file] = file->SyncData();
+      }
       entry.state = State::kSynced;
       entry.sync_status = synced[file];
     }

@@ -271,6 +271,15 @@ SimNode SimState::Find(const SimEntry& entry) const {
   return it == folder->second.names.end() ? kSimNone : it->second;
 }
 
+std::string SimState::NameOf(SimNode file) const {
+  for (const auto& [node, folder] : folders_) {
+    for (const auto& [name, entry] : folder.names) {
+      if (entry == file) return name;
+    }
+  }
+  return "";
+}
+
 SimNode SimState::Find(absl::string_view path) const {
   SimNode node = kSimRoot;
   for (const absl::string_view name : SimPathNames(path)) {

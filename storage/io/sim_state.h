@@ -90,6 +90,8 @@ class SimState {
   // --- What a running machine sees.
   SimNode Find(absl::string_view path) const;
   SimNode Find(const SimEntry& entry) const;
+  // The name that a file has now, without its folders; empty if it has none.
+  std::string NameOf(SimNode file) const;
   bool IsFolder(SimNode node) const { return folders_.count(node) != 0; }
   bool IsFile(SimNode node) const { return files_.count(node) != 0; }
   std::vector<std::string> List(SimNode folder) const;

@@ -154,7 +154,7 @@ TEST_F(SimDiskTest, AFailedSyncLosesWhatARetrySeemsToSave) {
     Write(block * kBlock, std::string(kBlock, '1'));
   }
   EXPECT_FALSE(disk_.Sync(file_, "/d/f").ok());
-  EXPECT_TRUE(disk_.sync_failed("/f"));
+  EXPECT_TRUE(disk_.sync_failed("f"));
   EXPECT_TRUE(disk_.Sync(file_, "/d/f").ok()) << "as a kernel would answer";
   EXPECT_EQ(Now(), std::string(4 * kBlock, '1')) << "from the page cache";
   for (uint64_t seed = 0; seed < kSeeds; ++seed) {
