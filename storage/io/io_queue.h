@@ -82,8 +82,9 @@ class IoQueue {
 
 // A queue on io_uring. A lone request is a write linked to its fdatasync
 // (IOSQE_IO_LINK: a short write cancels the sync). `lock_fd`, if not negative,
-// is registered with the ring (see DirectoryLock). Fails where the system refuses io_uring,
-// as container runtimes do by default, or where it lacks an operation.
+// is registered with the ring (see DirectoryLock). Fails where the system
+// refuses io_uring, as container runtimes do by default, or where it lacks an
+// operation.
 absl::StatusOr<std::unique_ptr<IoQueue>> CreateUringQueue(int lock_fd);
 
 // A queue of blocking pwrite and fdatasync calls, made by Wait(). It looks at
