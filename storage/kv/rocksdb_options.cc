@@ -1,5 +1,8 @@
 #include "storage/kv/rocksdb_options.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <cstdarg>
 #include <memory>
 
@@ -13,7 +16,9 @@
 namespace engram::kv {
 namespace {
 
-constexpr int kOpenFilesMax = 512;
+// Tables that are open at the same time, if the process may have twice as many
+// descriptors. Fewer are slower, but never an error.
+constexpr rlim_t kOpenFilesMax = 512;
 constexpr size_t kBlockCacheBytes = size_t{8} << 20;
 constexpr size_t kManifestPreallocationBytes = size_t{64} << 10;
 constexpr size_t kBlockBytes = size_t{16} << 10;
@@ -28,6 +33,12 @@ class SilentLogger final : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
+int OpenFilesMax() {
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kOpenFilesMax;
+  return static_cast<int>(std::min(kOpenFilesMax, limit.rlim_cur / 2));
+}
+
 }  // namespace
 
 rocksdb::DBOptions MakeDbOptions(rocksdb::Env* env) {
@@ -35,7 +46,7 @@ rocksdb::DBOptions MakeDbOptions(rocksdb::Env* env) {
   options.env = env;
   options.info_log = std::make_shared<SilentLogger>();
   options.create_if_missing = true;
-  options.max_open_files = kOpenFilesMax;
+  options.max_open_files = OpenFilesMax();
   options.skip_stats_update_on_db_open = true;
   options.skip_checking_sst_file_sizes_on_db_open = true;
   options.stats_dump_period_sec = 0;
