@@ -76,8 +76,8 @@ BacklogPtr Scheduler::TakeListed(Worker* worker, int64_t now) {
   while (chosen == nullptr && !worker->busy.empty()) {
     BacklogPtr backlog = take(&worker->busy);
     // What it did not use last time is not saved.
-    backlog->credit_micros = std::min<int64_t>(backlog->credit_micros, 0) +
-                             Quantum(*backlog, now);
+    backlog->credit_micros =
+        std::min<int64_t>(backlog->credit_micros, 0) + Quantum(*backlog, now);
     if (backlog->credit_micros > 0) {
       chosen = std::move(backlog);
     } else {
