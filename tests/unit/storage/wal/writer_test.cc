@@ -246,16 +246,27 @@ TEST(WriterMemoryTest, AnAppendLargerThanASegmentIsRefused) {
 TEST(WriterMemoryTest, AFullSegmentStillHasRoomForItsMarker) {
   MemoryDirectory directory;
   const auto log = OpenOn(&directory);
-  const size_t overhead = schema::RecordBytes(DraftOf(""));
-  ASSERT_TRUE(
-      log
-          ->Append({std::string(
-              (log->writer().record_bytes_max() - overhead) / 8 * 8, 'x')})
-          .ok());
+  // Without another segment, drops of spaces may fill the last one up.
+  directory.SetFault([](const testing::DiskOperation& operation, uint64_t*) {
+    return operation.kind == testing::DiskOperation::Kind::kCreate
+               ? absl::ResourceExhaustedError("no space left")
+               : absl::OkStatus();
+  });
+  const std::string payload(140'000, 'x');
+  while (log->Append({payload}, 0).ok()) {
+  }
+  schema::RecordDraft drop;
+  drop.type = schema::RecordType::kDropSpace;
+  drop.space_id = 1;
+  absl::Status refused;
+  while (refused.ok()) refused = log->writer().Append({drop}, 0).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  const uint64_t segment = log->writer().GetStats().current_segment;
   ASSERT_TRUE(log->writer().Close().ok());
-  const auto groups = GroupsOf(&directory, 1);
-  ASSERT_EQ(groups.size(), 2u);
-  EXPECT_TRUE(groups[1].marker);
+  const auto groups = GroupsOf(&directory, segment);
+  ASSERT_GE(groups.size(), 2u);
+  EXPECT_TRUE(groups.back().marker);
+  EXPECT_EQ(groups.back().offset, kSegmentBytes - 2 * schema::kWalBlockBytes);
 }
 
 TEST(WriterMemoryTest, NoBlockThatHoldsRecordsIsWrittenAgain) {
