@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/temporary_directory.h"
@@ -159,6 +161,28 @@ TEST_F(DatabaseFilesTest, AnOwnerThatDiedHoldsNothing) {
   ASSERT_EQ(WEXITSTATUS(status), 0);
   EXPECT_EQ(Read("OWNER"), absl::StrCat(child, "\n"));
   EXPECT_TRUE(Open().ok()) << Open();
+}
+
+// As the kernel holds it for the ring of a process that was killed.
+TEST_F(DatabaseFilesTest, TheLockThatAnEndedOwnerLeftIsWaitedFor) {
+  ASSERT_TRUE(Open().ok());
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  auto held = io::FileSystem::System()->Lock(path() + "/wal");
+  ASSERT_TRUE(held.ok()) << held.status();
+  const std::string other = absl::StrCat(::getpid(), "\n");
+  Write("OWNER", other);
+  EXPECT_TRUE(absl::IsUnavailable(Open())) << "its owner lives";
+  Write("OWNER", absl::StrCat(child, "\n"));
+  std::thread kernel([&held] {
+    // Longer than a living owner is waited for.
+    absl::SleepFor(absl::Milliseconds(600));
+    held->Release();
+  });
+  EXPECT_TRUE(Open().ok()) << Open();
+  kernel.join();
 }
 
 // --- What may be there -------------------------------------------------------
