@@ -108,13 +108,10 @@ NeighborKey Graph::Descend(const EntryPoint& entry, uint32_t layer,
     NeighborKey before;
     do {
       before = nearest;
-      const LinkList links = nodes_.links(SlotOf(nearest), upper);
       hop.count = 0;
-      for (uint32_t i = 0; i < links.capacity(); ++i) {
-        const uint32_t id = links.id(i);
-        if (id == kNoSlot) break;
+      nodes_.links(SlotOf(nearest), upper).VisitDown([&hop](uint32_t id) {
         hop.Add(id);
-      }
+      });
       ++scratch.hops;
       scratch.distances += hop.count;
       compare_.Walk(scratch.query, hop.slots, hop.count, hop.distances);

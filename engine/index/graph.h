@@ -306,6 +306,8 @@ class Graph {
 
   // graph_unlink.cc
   void PromoteTwin(uint32_t slot, uint32_t heir);
+  void LeaveInNeighbors(uint32_t removed, uint32_t layer, uint32_t spared,
+                        Scratch& scratch);
   void RepairInNeighbor(uint32_t in_neighbor, uint32_t removed, uint32_t layer,
                         Scratch& scratch);
   bool ReparentChildren(uint32_t removed, uint32_t grandparent,
@@ -323,7 +325,8 @@ class Graph {
                       size_t count, float* out) const;
 
   // graph_reattach.cc
-  uint64_t ReattachAll();
+  uint64_t ReattachTo(uint32_t root, SlotFilter is_live, Scratch& scratch);
+  void ReattachAll(uint32_t root);
   void StoreSpanningTree();
 
   absl::Status LinkRestoredTwins();

@@ -68,15 +68,17 @@ void Graph::Link(const InsertPlan& plan) {
     StoreEntryPoint(plan.slot, plan.top_layer);
     return;
   }
-  bool tree_is_whole =
+  const bool tree_is_whole =
       nodes_.parent(plan.slot) != kNoSlot || ForceInLink(plan.slot);
   if (plan.top_layer > entry.layer) {
-    // The tree gets a new root; there are about log(N) / log(M) of them in the
-    // life of a graph.
+    // The tree gets a new root, at which searches begin once it leads
+    // everywhere; there are about log(N) / log(M) of them in the life of a
+    // graph.
+    ReattachAll(plan.slot);
     StoreEntryPoint(plan.slot, plan.top_layer);
-    tree_is_whole = false;
+  } else if (!tree_is_whole) {
+    ReattachAll(entry.slot);
   }
-  if (!tree_is_whole) ReattachAll();
 }
 
 // Links the neighbors of a new node back to it.

@@ -169,9 +169,14 @@ uint64_t Graph::CountUnreachable(SlotFilter is_live) const {
 
 uint64_t Graph::Reattach(SlotFilter is_live, Scratch& scratch) {
   const EntryPoint entry = entry_point();
-  if (!entry.exists) return 0;
+  return entry.exists ? ReattachTo(entry.slot, is_live, scratch) : 0;
+}
+
+// Makes the live nodes hang below `root`.
+uint64_t Graph::ReattachTo(uint32_t root, SlotFilter is_live,
+                           Scratch& scratch) {
   ReachedTree tree(nodes_);
-  tree.Reach(entry.slot, entry.slot);
+  tree.Reach(root, root);
   tree.StoreIn(&nodes_);
   Attacher attacher(nodes_, compare_, &editor_, &tree, &scratch);
   const size_t width =
@@ -182,11 +187,11 @@ uint64_t Graph::Reattach(SlotFilter is_live, Scratch& scratch) {
     if (!nodes_.is_node(slot) || tree.IsReached(slot)) continue;
     // A removed head stands for its copies until it is unlinked.
     if (!is_live(slot) && nodes_.next_twin(slot) == kNoSlot) continue;
-    // From the entry point and not down the layers above, which may lead onto
+    // From the root and not down the layers above, which may lead onto
     // a node that is itself unreachable.
     compare_.PrepareSlot(slot, &scratch.query);
-    SearchLayer(nodes_, compare_, WalkKey(entry.slot, scratch), kKeyMax, 0,
-                width, scratch);
+    SearchLayer(nodes_, compare_, WalkKey(root, scratch), kKeyMax, 0, width,
+                scratch);
     nearby.clear();
     for (size_t i = 0; i < scratch.beam.size(); ++i) {
       nearby.push_back(SlotOf(scratch.beam.key(i)));
@@ -197,8 +202,9 @@ uint64_t Graph::Reattach(SlotFilter is_live, Scratch& scratch) {
   return attached;
 }
 
-uint64_t Graph::ReattachAll() {
-  return Reattach([](uint32_t) { return true; }, link_scratch_);
+void Graph::ReattachAll(uint32_t root) {
+  ReattachTo(
+      root, [](uint32_t) { return true; }, link_scratch_);
 }
 
 void Graph::StoreSpanningTree() {

@@ -76,7 +76,7 @@ absl::Status Graph::RestoreNode(
   }
   nodes_.MakeNode(slot, top_layer);
   for (uint32_t layer = 0; layer <= top_layer; ++layer) {
-    nodes_.links(slot, layer).Assign(links_by_layer[layer]);
+    nodes_.links(slot, layer).Fill(links_by_layer[layer]);
   }
   return absl::OkStatus();
 }

@@ -49,19 +49,20 @@ void Graph::Unlink(uint32_t slot, Scratch& scratch) {
     return;
   }
   const uint32_t parent = nodes_.parent(slot);
+  const bool is_root = parent == slot;
   nodes_.set_parent(slot, kNoSlot);
-  std::vector<uint32_t> in_neighbors;
-  for (uint32_t above = nodes_.top_layer(slot) + 1; above > 0; --above) {
-    const uint32_t layer = above - 1;
-    editor_.CopyInNeighbors(slot, layer, &in_neighbors);
-    for (const uint32_t in_neighbor : in_neighbors) {
-      RepairInNeighbor(in_neighbor, slot, layer, scratch);
-    }
-    editor_.CopyInNeighbors(slot, layer, &in_neighbors);
-    ENGRAM_DCHECK(in_neighbors.empty());
+  for (uint32_t layer = nodes_.top_layer(slot); layer > 0; --layer) {
+    LeaveInNeighbors(slot, layer, kNoSlot, scratch);
   }
-  const bool was_root = parent == slot;
-  bool tree_is_whole = !was_root && ReparentChildren(slot, parent, scratch);
+  // Walks beside this one find the children by way of the parent until they
+  // hang somewhere else.
+  LeaveInNeighbors(slot, 0, parent, scratch);
+  bool tree_is_whole = !is_root && ReparentChildren(slot, parent, scratch);
+  LeaveInNeighbors(slot, 0, kNoSlot, scratch);
+  if (!tree_is_whole && !is_root) {
+    // The parent has a free place now.
+    tree_is_whole = ReparentChildren(slot, parent, scratch);
+  }
   for (uint32_t layer = 0; layer <= nodes_.top_layer(slot); ++layer) {
     editor_.Forget(slot, layer);
   }
@@ -74,9 +75,21 @@ void Graph::Unlink(uint32_t slot, Scratch& scratch) {
   }
   if (entry_point().slot == slot) {
     ReplaceEntryPoint(slot);
-    tree_is_whole = false;
+  } else if (!tree_is_whole) {
+    ReattachAll(entry_point().slot);
   }
-  if (!tree_is_whole) ReattachAll();
+}
+
+// Takes `removed` out of all lists of `layer` that lead to it, but for that of
+// `spared`.
+void Graph::LeaveInNeighbors(uint32_t removed, uint32_t layer, uint32_t spared,
+                             Scratch& scratch) {
+  std::vector<uint32_t> in_neighbors;
+  editor_.CopyInNeighbors(removed, layer, &in_neighbors);
+  for (const uint32_t in_neighbor : in_neighbors) {
+    if (in_neighbor == spared) continue;
+    RepairInNeighbor(in_neighbor, removed, layer, scratch);
+  }
 }
 
 // A copy of the node takes its place: nothing has to be chosen anew.
@@ -218,6 +231,8 @@ void Graph::ReplaceEntryPoint(uint32_t removed) {
   if (successor == kNoSlot) {
     entry_point_.store(kNoEntryPoint, std::memory_order_release);
   } else {
+    // Searches begin there once it leads everywhere.
+    ReattachAll(successor);
     StoreEntryPoint(successor, nodes_.top_layer(successor));
   }
 }

@@ -36,9 +36,7 @@ void LinkEditor::NoteDropped(uint32_t from, uint32_t layer, uint32_t to) {
   }
   // One hub the less in the list of `to`; no list of in-links is concerned.
   if (layer == 0) --nodes_.in_degree(from);
-  back.CopyTo(&kept_ids_);
-  kept_ids_.erase(std::find(kept_ids_.begin(), kept_ids_.end(), from));
-  back.Assign(kept_ids_);
+  back.Remove(from);
 }
 
 void LinkEditor::Add(uint32_t from, uint32_t layer, uint32_t to) {
@@ -50,14 +48,20 @@ void LinkEditor::Add(uint32_t from, uint32_t layer, uint32_t to) {
 void LinkEditor::Assign(uint32_t from, uint32_t layer,
                         absl::Span<const uint32_t> ids) {
   LinkList links = nodes_.links(from, layer);
-  links.CopyTo(&old_ids_);
-  links.Assign(ids);
+  links.CopyTo(&gone_);
+  come_.clear();
   for (const uint32_t id : ids) {
-    if (!Contains(old_ids_, id)) NoteAdded(from, layer, id);
+    const auto old = std::find(gone_.begin(), gone_.end(), id);
+    if (old == gone_.end()) {
+      come_.push_back(id);
+    } else {
+      *old = gone_.back();
+      gone_.pop_back();
+    }
   }
-  for (const uint32_t id : old_ids_) {
-    if (!Contains(ids, id)) NoteDropped(from, layer, id);
-  }
+  links.Exchange(gone_, come_);
+  for (const uint32_t id : come_) NoteAdded(from, layer, id);
+  for (const uint32_t id : gone_) NoteDropped(from, layer, id);
 }
 
 void LinkEditor::Replace(uint32_t from, uint32_t layer, uint32_t i,
@@ -110,17 +114,17 @@ void LinkEditor::CopyInNeighbors(uint32_t slot, uint32_t layer,
 
 void LinkEditor::Rebuild(uint32_t slot, uint32_t layer) {
   LinkList links = nodes_.links(slot, layer);
-  links.CopyTo(&old_ids_);
-  kept_ids_.clear();
-  for (const uint32_t id : old_ids_) {
+  links.CopyTo(&ids_);
+  for (const uint32_t id : ids_) {
     if (!nodes_.links(id, layer).Contains(slot)) {
-      if (IsHub(id, layer)) continue;
+      if (IsHub(id, layer)) {
+        links.Remove(id);
+        continue;
+      }
       one_way_.Add(nodes_.one_way(id, layer), slot);
     }
-    kept_ids_.push_back(id);
     if (layer == 0) ++nodes_.in_degree(id);
   }
-  if (kept_ids_.size() < old_ids_.size()) links.Assign(kept_ids_);
 }
 
 }  // namespace engram::index

@@ -66,8 +66,9 @@ class LinkEditor {
 
   NodeStore& nodes_;
   OneWayLinks one_way_;
-  std::vector<uint32_t> old_ids_;
-  std::vector<uint32_t> kept_ids_;
+  std::vector<uint32_t> ids_;
+  std::vector<uint32_t> gone_;
+  std::vector<uint32_t> come_;
 };
 
 }  // namespace engram::index

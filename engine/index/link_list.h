@@ -3,15 +3,18 @@
 // nothing of a node but its ids (two cache lines at M = 16).
 //
 // Thread safety: one writer, any number of readers, no locks. The ids are
-// accessed as atomics. A reader that runs beside Assign() may see a mix of old
-// and new ids, or one id twice; it never sees an id that was not a link of this
-// node at some time. Every id is stored with release and loaded with acquire,
-// so that what stands behind it (codes, its own links) is visible through the
-// id itself. On x86 these are plain moves.
+// accessed as atomics. A reader that runs beside the writer may see a mix of
+// old and new ids, or one id twice; it never sees an id that was not a link of
+// this node at some time. With VisitDown() it also sees every id that stays:
+// such an id keeps its place or moves to a lower one, where it is stored before
+// the place above is overwritten. Every id is stored with release and loaded
+// with acquire, so that what stands behind it (codes, its own links) is visible
+// through the id itself. On x86 these are plain moves.
 
 #ifndef ENGRAM_ENGINE_INDEX_LINK_LIST_H_
 #define ENGRAM_ENGINE_INDEX_LINK_LIST_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <vector>
@@ -49,12 +52,12 @@ class LinkList {
     return false;
   }
 
-  void CopyTo(std::vector<uint32_t>* out) const {
-    out->clear();
-    for (uint32_t i = 0; i < capacity_; ++i) {
+  // Calls `visit` with each id, beside the writer: from the last place down.
+  template <typename Visit>
+  void VisitDown(const Visit& visit) const {
+    for (uint32_t i = capacity_; i-- > 0;) {
       const uint32_t other = id(i);
-      if (other == kNoSlot) return;
-      out->push_back(other);
+      if (other != kNoSlot) visit(other);
     }
   }
 
@@ -65,17 +68,34 @@ class LinkList {
     for (uint32_t i = 0; i < capacity_; ++i) Replace(i, kNoSlot);
   }
 
-  void Assign(absl::Span<const uint32_t> ids) {
-    ENGRAM_CHECK(ids.size() <= capacity_);
-    const uint32_t old_degree = degree();
-    const auto new_degree = static_cast<uint32_t>(ids.size());
-    for (uint32_t i = 0; i < new_degree; ++i) Replace(i, ids[i]);
-    for (uint32_t i = new_degree; i < old_degree; ++i) Replace(i, kNoSlot);
+  void CopyTo(std::vector<uint32_t>* out) const {
+    out->clear();
+    for (uint32_t i = 0; i < capacity_; ++i) {
+      const uint32_t other = id(i);
+      if (other == kNoSlot) return;
+      out->push_back(other);
+    }
+  }
+
+  // Gives the ids to a list that is empty.
+  void Fill(absl::Span<const uint32_t> ids) {
+    for (uint32_t i = 0; i < ids.size(); ++i) Append(i, ids[i]);
+  }
+
+  // Takes out `gone`, which must be there, and puts in `come`, which must not.
+  void Exchange(absl::Span<const uint32_t> gone,
+                absl::Span<const uint32_t> come) {
+    const size_t replaced = std::min(gone.size(), come.size());
+    for (size_t i = 0; i < replaced; ++i) ReplaceId(gone[i], come[i]);
+    for (const uint32_t id : gone.subspan(replaced)) Remove(id);
+    uint32_t count = degree();
+    for (const uint32_t id : come.subspan(replaced)) Append(count++, id);
   }
 
   // `degree` must be degree(), which the caller knows, and below capacity().
   void Append(uint32_t degree, uint32_t slot) {
-    ENGRAM_DCHECK(degree < capacity_ && id(degree) == kNoSlot);
+    ENGRAM_CHECK(degree < capacity_);
+    ENGRAM_DCHECK(id(degree) == kNoSlot);
     Replace(degree, slot);
   }
 
@@ -89,6 +109,14 @@ class LinkList {
       if (id(i) == old_slot) return Replace(i, new_slot);
     }
     ENGRAM_CHECK(false);
+  }
+
+  // Takes out `slot`, which must be there. The last of the others moves to its
+  // place.
+  void Remove(uint32_t slot) {
+    const uint32_t last = degree() - 1;
+    if (id(last) != slot) ReplaceId(slot, id(last));
+    Replace(last, kNoSlot);
   }
 
  private:

@@ -206,7 +206,7 @@ void NodeStore::InheritNode(uint32_t slot, uint32_t heir) {
   std::vector<uint32_t> ids;
   for (uint32_t layer = 0; layer <= top; ++layer) {
     links(slot, layer).CopyTo(&ids);
-    links(heir, layer).Assign(ids);
+    links(heir, layer).Fill(ids);
     *one_way(heir, layer) =
         std::exchange(*one_way(slot, layer), OneWayLinks::kEmpty);
   }

@@ -24,14 +24,11 @@ inline void FollowLinks(const NodeStore& nodes, const SlotDistance& distance,
                         uint32_t slot, uint32_t layer, Scratch& scratch) {
   Hop& hop = scratch.hop;
   hop.count = 0;
-  const LinkList links = nodes.links(slot, layer);
-  for (uint32_t i = 0; i < links.capacity(); ++i) {
-    const uint32_t id = links.id(i);
-    if (id == kNoSlot) break;
-    if (!scratch.visited.Insert(id)) continue;
+  nodes.links(slot, layer).VisitDown([&](uint32_t id) {
+    if (!scratch.visited.Insert(id)) return;
     distance.PrefetchWalk(id);
     hop.Add(id);
-  }
+  });
   ++scratch.hops;
   scratch.distances += hop.count;
   distance.Walk(scratch.query, hop.slots, hop.count, hop.distances);

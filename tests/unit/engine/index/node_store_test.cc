@@ -45,7 +45,7 @@ TEST(NodeStoreTest, PartsAreKeptAcrossChunkBoundaries) {
     std::fill_n(nodes.low(slot), 56, byte_of(slot, 2));
     nodes.MakeNode(slot, slot % 3);
     for (uint32_t layer = 0; layer <= slot % 3; ++layer) {
-      nodes.links(slot, layer).Assign({slot + layer, slot + layer + 1});
+      nodes.links(slot, layer).Fill({slot + layer, slot + layer + 1});
     }
   }
   for (uint32_t slot = 0; slot < slot_count; ++slot) {
@@ -111,7 +111,7 @@ TEST_F(SlotTest, AFreshSlotIsFree) {
 TEST_F(SlotTest, AReusedSlotHasNothingOfItsFormerLife) {
   nodes_.MakeNode(0, 2);
   for (uint32_t layer = 0; layer <= 2; ++layer) {
-    nodes_.links(0, layer).Assign({1, 2, 3});
+    nodes_.links(0, layer).Fill({1, 2, 3});
   }
   nodes_.MarkUnlinked(0);
   // Readable until it is released.
@@ -177,8 +177,8 @@ TEST_F(SlotTest, TwinsStandInAChainBehindTheirHead) {
 
 TEST_F(SlotTest, AnHeirTakesEverythingOver) {
   nodes_.MakeNode(0, 2);
-  nodes_.links(0, 0).Assign({7, 8});
-  nodes_.links(0, 2).Assign({9});
+  nodes_.links(0, 0).Fill({7, 8});
+  nodes_.links(0, 2).Fill({9});
   nodes_.set_parent(0, 7);
   nodes_.in_degree(0) = 5;
   for (const uint32_t twin : {1, 2, 3}) nodes_.MakeTwin(twin, 0);
