@@ -73,8 +73,11 @@ absl::Status DbImpl::Recover() {
   if (!salvage_report_.losses.empty()) {
     // Before anything of the old log is given up.
     salvage_report_.recorded_in = absl::StrCat(path_, "/", kLostFileName);
-    ENGRAM_RETURN_IF_ERROR(AppendLostFile(path_, salvage_report_.recorded_in,
-                                          LostText(salvage_report_)));
+    ENGRAM_RETURN_IF_ERROR(environment_.files->AppendToFile(
+        salvage_report_.recorded_in, LostText(salvage_report_)));
+    ENGRAM_ASSIGN_OR_RETURN(const auto folder,
+                            environment_.files->OpenDirectory(path_, false));
+    ENGRAM_RETURN_IF_ERROR(folder->Sync());
   }
   return StartLog(log);
 }

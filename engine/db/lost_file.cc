@@ -1,21 +1,10 @@
 #include "engine/db/lost_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "storage/base/errno_status.h"
-#include "storage/base/status_macros.h"
-#include "storage/base/unique_fd.h"
-#include "storage/io/posix_directory.h"
 
 namespace engram::internal {
 namespace {
-
-constexpr mode_t kFileMode = 0600;
 
 absl::string_view KindText(LostWrite::Kind kind) {
   switch (kind) {
@@ -60,25 +49,6 @@ std::string LostText(const SalvageReport& report) {
     absl::StrAppend(&text, "note: ", note, "\n");
   }
   return text;
-}
-
-absl::Status AppendLostFile(const std::string& folder, const std::string& path,
-                            absl::string_view text) {
-  const UniqueFd fd(::open(
-      path.c_str(),
-      O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-      kFileMode));
-  if (!fd.valid()) return ErrnoStatus(errno, "create", path);
-  while (!text.empty()) {
-    const ssize_t bytes = ::write(fd.get(), text.data(), text.size());
-    if (bytes < 0 && errno == EINTR) continue;
-    if (bytes <= 0) return ErrnoStatus(bytes < 0 ? errno : EIO, "write", path);
-    text.remove_prefix(static_cast<size_t>(bytes));
-  }
-  if (::fsync(fd.get()) != 0) return ErrnoStatus(errno, "sync", path);
-  ENGRAM_ASSIGN_OR_RETURN(const auto directory,
-                          io::OpenPosixDirectory(folder, false));
-  return directory->Sync();
 }
 
 }  // namespace engram::internal

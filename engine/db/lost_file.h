@@ -5,7 +5,6 @@
 
 #include <string>
 
-#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "engram/salvage.h"
 
@@ -16,11 +15,6 @@ inline constexpr absl::string_view kLostFileName = "LOST";
 // The report as lines of text, one for each loss, lost write and note. Ids are
 // escaped as in C.
 std::string LostText(const SalvageReport& report);
-
-// Appends `text` to the file `path`, which is made if there is none, durably,
-// its name in `folder` included.
-absl::Status AppendLostFile(const std::string& folder, const std::string& path,
-                            absl::string_view text);
 
 }  // namespace engram::internal
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -22,10 +23,17 @@ namespace engram::io {
 // owner's business.
 class File {
  public:
+  explicit File(std::string path) : path_(std::move(path)) {}
   virtual ~File() = default;
 
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
   // Where error messages say it is.
-  virtual const std::string& path() const = 0;
+  const std::string& path() const { return path_; }
+
+  // After the file was renamed, and before anybody else uses it.
+  void set_path(std::string path) { path_ = std::move(path); }
 
   // The descriptor for an IoQueue; -1 if this file has none.
   virtual int fd() const = 0;
@@ -66,6 +74,9 @@ class File {
     if (Mutant("retry_failed_sync") && !status.ok()) status = SyncData();
     return status;
   }
+
+ private:
+  std::string path_;
 };
 
 enum class OpenMode {

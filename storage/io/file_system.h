@@ -42,6 +42,11 @@ class FileSystem {
   virtual absl::Status WriteSmallFile(const std::string& path,
                                       absl::string_view text) = 0;
 
+  // Appends to a file, which is made, mode 0600, if there is none, and syncs
+  // it; its name as above.
+  virtual absl::Status AppendToFile(const std::string& path,
+                                    absl::string_view text) = 0;
+
   // The real one. Lives for ever.
   static FileSystem* System();
 };

@@ -31,16 +31,15 @@ constexpr mode_t kDirectoryMode = 0700;
 class PosixFile final : public File {
  public:
   PosixFile(std::string path, UniqueFd fd, bool direct)
-      : path_(std::move(path)), fd_(std::move(fd)), direct_(direct) {}
+      : File(std::move(path)), fd_(std::move(fd)), direct_(direct) {}
 
-  const std::string& path() const override { return path_; }
   int fd() const override { return fd_.get(); }
   bool direct() const override { return direct_; }
 
   absl::StatusOr<uint64_t> Size() const override {
     struct stat info;
     if (::fstat(fd_.get(), &info) != 0) {
-      return ErrnoStatus(errno, "stat", path_);
+      return ErrnoStatus(errno, "stat", path());
     }
     return static_cast<uint64_t>(info.st_size);
   }
@@ -52,7 +51,7 @@ class PosixFile final : public File {
       const ssize_t n = ::pread(fd_.get(), out.data() + done, out.size() - done,
                                 static_cast<off_t>(offset + done));
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return ErrnoStatus(errno, "read", path_);
+      if (n < 0) return ErrnoStatus(errno, "read", path());
       if (n == 0) break;
       done += static_cast<size_t>(n);
     }
@@ -77,12 +76,12 @@ class PosixFile final : public File {
   }
 
   absl::Status Sync() override {
-    if (::fsync(fd_.get()) != 0) return ErrnoStatus(errno, "sync", path_);
+    if (::fsync(fd_.get()) != 0) return ErrnoStatus(errno, "sync", path());
     return absl::OkStatus();
   }
 
   absl::Status SyncData() override {
-    if (::fdatasync(fd_.get()) != 0) return ErrnoStatus(errno, "sync", path_);
+    if (::fdatasync(fd_.get()) != 0) return ErrnoStatus(errno, "sync", path());
     return absl::OkStatus();
   }
 
@@ -102,20 +101,19 @@ class PosixFile final : public File {
           failures++ < kRetriesMax) {
         continue;
       }
-      if (n < 0) return ErrnoStatus(errno, "write", path_);
+      if (n < 0) return ErrnoStatus(errno, "write", path());
       size_t progress = static_cast<size_t>(n);
       if (direct_ && done + progress < data.size()) {
         progress -= progress % AlignedBuffer::kAlignment;
       }
       if (progress == 0 && failures++ == kRetriesMax) {
-        return ErrnoStatus(EIO, "write nothing to", path_);
+        return ErrnoStatus(EIO, "write nothing to", path());
       }
       done += progress;
     }
     return absl::OkStatus();
   }
 
-  const std::string path_;
   const UniqueFd fd_;
   const bool direct_;
 };

@@ -52,14 +52,29 @@ class PosixFileSystem final : public FileSystem {
 
   absl::Status WriteSmallFile(const std::string& path,
                               absl::string_view text) override {
-    const UniqueFd fd(::open(
-        path.c_str(),
-        O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-        kFileMode));
+    return Write(path, O_TRUNC, text);
+  }
+
+  absl::Status AppendToFile(const std::string& path,
+                            absl::string_view text) override {
+    return Write(path, O_APPEND, text);
+  }
+
+ private:
+  static absl::Status Write(const std::string& path, int flag,
+                            absl::string_view text) {
+    const UniqueFd fd(
+        ::open(path.c_str(),
+               O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flag,
+               kFileMode));
     if (!fd.valid()) return ErrnoStatus(errno, "create", path);
-    const ssize_t bytes = ::write(fd.get(), text.data(), text.size());
-    if (bytes != static_cast<ssize_t>(text.size())) {
-      return ErrnoStatus(bytes < 0 ? errno : ENOSPC, "write", path);
+    while (!text.empty()) {
+      const ssize_t bytes = ::write(fd.get(), text.data(), text.size());
+      if (bytes < 0 && errno == EINTR) continue;
+      if (bytes <= 0) {
+        return ErrnoStatus(bytes < 0 ? errno : ENOSPC, "write", path);
+      }
+      text.remove_prefix(static_cast<size_t>(bytes));
     }
     if (::fsync(fd.get()) != 0) return ErrnoStatus(errno, "sync", path);
     return absl::OkStatus();

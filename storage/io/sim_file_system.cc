@@ -17,9 +17,8 @@ constexpr uint64_t kZeroFillBytes = uint64_t{1} << 20;
 class SimFile final : public File {
  public:
   SimFile(SimDisk* disk, std::string path, SimNode node, OpenMode mode)
-      : disk_(disk), path_(std::move(path)), node_(node), mode_(mode) {}
+      : File(std::move(path)), disk_(disk), node_(node), mode_(mode) {}
 
-  const std::string& path() const override { return path_; }
   int fd() const override { return -1; }
   bool direct() const override { return mode_ == OpenMode::kWrite; }
 
@@ -31,16 +30,15 @@ class SimFile final : public File {
   }
 
   absl::Status Write(uint64_t offset, absl::Span<const char> data) override {
-    if (mode_ != OpenMode::kWrite) return ErrnoStatus(EBADF, "write", path_);
-    return disk_->WriteAll(node_, path_, offset, {data.data(), data.size()});
+    if (mode_ != OpenMode::kWrite) return ErrnoStatus(EBADF, "write", path());
+    return disk_->WriteAll(node_, path(), offset, {data.data(), data.size()});
   }
 
-  absl::Status Sync() override { return disk_->Sync(node_, path_); }
-  absl::Status SyncData() override { return disk_->Sync(node_, path_); }
+  absl::Status Sync() override { return disk_->Sync(node_, path()); }
+  absl::Status SyncData() override { return disk_->Sync(node_, path()); }
 
  private:
   SimDisk* const disk_;
-  const std::string path_;
   const SimNode node_;
   const OpenMode mode_;
 };
@@ -147,6 +145,18 @@ absl::Status SimFileSystem::WriteSmallFile(const std::string& path,
     ENGRAM_RETURN_IF_ERROR(node.status());
   }
   ENGRAM_RETURN_IF_ERROR(disk_->WriteAll(*node, path, 0, text));
+  return disk_->Sync(*node, path);
+}
+
+absl::Status SimFileSystem::AppendToFile(const std::string& path,
+                                         absl::string_view text) {
+  absl::StatusOr<SimNode> node = disk_->OpenFile(path);
+  if (!node.ok()) {
+    node = disk_->CreateFile(path, SimDisk::Creation::kMustBeNew);
+    ENGRAM_RETURN_IF_ERROR(node.status());
+  }
+  ENGRAM_ASSIGN_OR_RETURN(const uint64_t end, disk_->Size(*node));
+  ENGRAM_RETURN_IF_ERROR(disk_->WriteAll(*node, path, end, text));
   return disk_->Sync(*node, path);
 }
 

@@ -26,6 +26,8 @@ class SimFileSystem final : public FileSystem {
       const std::string& path) const override;
   absl::Status WriteSmallFile(const std::string& path,
                               absl::string_view text) override;
+  absl::Status AppendToFile(const std::string& path,
+                            absl::string_view text) override;
 
  private:
   SimDisk* const disk_;

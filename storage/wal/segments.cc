@@ -197,8 +197,9 @@ absl::StatusOr<std::unique_ptr<io::File>> Segments::Take(
   // The file was written in full before, so its size does not change.
   ENGRAM_RETURN_IF_ERROR(
       file->WriteDurable(0, absl::MakeConstSpan(blocks.data(), blocks.size())));
-  ENGRAM_RETURN_IF_ERROR(
-      directory_->Rename(spare, SegmentFileName(header.number)));
+  const std::string name = SegmentFileName(header.number);
+  ENGRAM_RETURN_IF_ERROR(directory_->Rename(spare, name));
+  file->set_path(absl::StrCat(directory_->path(), "/", name));
   if constexpr (Mutant("skip_directory_sync")) return file;
   ENGRAM_RETURN_IF_ERROR(directory_->Sync());
   return file;

@@ -12,9 +12,8 @@ absl::Status ReadOnly() { return absl::UnimplementedError("read-only"); }
 class BytesFile final : public io::File {
  public:
   BytesFile(const std::string& path, absl::string_view bytes, uint64_t size)
-      : path_(path), bytes_(bytes), size_(size) {}
+      : File(path), bytes_(bytes), size_(size) {}
 
-  const std::string& path() const override { return path_; }
   int fd() const override { return -1; }
   bool direct() const override { return false; }
   absl::StatusOr<uint64_t> Size() const override { return size_; }
@@ -39,7 +38,6 @@ class BytesFile final : public io::File {
   absl::Status SyncData() override { return absl::OkStatus(); }
 
  private:
-  const std::string path_;
   const absl::string_view bytes_;
   const uint64_t size_;
 };

@@ -16,12 +16,11 @@ class MemoryDirectory::MemoryFile final : public io::File {
  public:
   MemoryFile(MemoryDirectory* directory, absl::string_view name,
              std::shared_ptr<Bytes> bytes, bool direct)
-      : directory_(directory),
-        path_(absl::StrCat(directory->path(), "/", name)),
+      : File(absl::StrCat(directory->path(), "/", name)),
+        directory_(directory),
         bytes_(std::move(bytes)),
         direct_(direct) {}
 
-  const std::string& path() const override { return path_; }
   int fd() const override { return -1; }
   bool direct() const override { return direct_; }
 
@@ -65,7 +64,6 @@ class MemoryDirectory::MemoryFile final : public io::File {
 
  private:
   MemoryDirectory* const directory_;
-  const std::string path_;
   const std::shared_ptr<Bytes> bytes_;
   const bool direct_;
 };

@@ -28,9 +28,8 @@ constexpr size_t kBlock = 4096;
 // A file that only fails, to see errors come back.
 class BrokenFile final : public File {
  public:
-  explicit BrokenFile(int fd) : fd_(fd) {}
+  explicit BrokenFile(int fd) : File("broken"), fd_(fd) {}
 
-  const std::string& path() const override { return path_; }
   int fd() const override { return fd_; }
   bool direct() const override { return false; }
   absl::StatusOr<uint64_t> Size() const override { return uint64_t{0}; }
@@ -44,7 +43,6 @@ class BrokenFile final : public File {
   absl::Status SyncData() override { return absl::InternalError("sync"); }
 
  private:
-  const std::string path_ = "broken";
   const int fd_;
 };
 

@@ -213,16 +213,19 @@ TEST_F(SimDiskTest, TheJournalAppliedToTheStartIsTheDisk) {
   EXPECT_EQ(state.Find("/d/f"), kSimNone);
 }
 
-TEST_F(SimDiskTest, AZeroedFileAndASmallFileAreDurableWhereTheySayTheyAre) {
+TEST_F(SimDiskTest, FilesWrittenAtOnceAreDurableWhereTheySayTheyAre) {
   SimFileSystem files(&disk_);
   const auto folder = files.OpenDirectory("/d", false);
   ASSERT_TRUE(folder.ok());
   ASSERT_TRUE((*folder)->CreateZeroed("zeros", 2 * kBlock).ok());
   ASSERT_TRUE(files.WriteSmallFile("/d/small", "text").ok());
+  ASSERT_TRUE(files.AppendToFile("/d/grown", "one").ok());
+  ASSERT_TRUE(files.AppendToFile("/d/grown", "two").ok());
   ASSERT_TRUE((*folder)->Sync().ok());
   for (uint64_t seed = 0; seed < kSeeds; ++seed) {
     ASSERT_EQ(AfterCrash(seed, "/d/zeros"), std::string(2 * kBlock, '\0'));
     ASSERT_EQ(AfterCrash(seed, "/d/small"), "text");
+    ASSERT_EQ(AfterCrash(seed, "/d/grown"), "onetwo");
   }
 }
 

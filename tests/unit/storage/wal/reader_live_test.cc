@@ -61,8 +61,7 @@ class WatchedDirectory final : public io::Directory {
   class WatchedFile final : public io::File {
    public:
     WatchedFile(WatchedDirectory* directory, std::unique_ptr<io::File> file)
-        : directory_(directory), file_(std::move(file)) {}
-    const std::string& path() const override { return file_->path(); }
+        : File(file->path()), directory_(directory), file_(std::move(file)) {}
     int fd() const override { return -1; }
     bool direct() const override { return false; }
     absl::StatusOr<uint64_t> Size() const override { return file_->Size(); }

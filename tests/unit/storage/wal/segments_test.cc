@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "log_harness.h"
 #include "tests/support/memory_directory.h"
@@ -105,7 +106,11 @@ TEST(SegmentsTest, TakesAndRecycles) {
   const auto segments = OpenSegments(&directory);
   for (uint64_t number = 1; number <= 5; ++number) {
     ASSERT_TRUE(segments->WaitReady(1, kLongMicros).ok());
-    ASSERT_TRUE(segments->Take(Header(number)).ok());
+    const auto file = segments->Take(Header(number));
+    ASSERT_TRUE(file.ok()) << file.status();
+    // As it is called now, not when it was a spare.
+    EXPECT_EQ((*file)->path(),
+              absl::StrCat(directory.path(), "/", SegmentFileName(number)));
   }
   EXPECT_EQ(segments->live(), (std::vector<uint64_t>{1, 2, 3, 4, 5}));
   ASSERT_TRUE(segments->Recycle(2).ok());
