@@ -21,6 +21,9 @@ namespace engram::schema {
 
 // --- Writing ---------------------------------------------------------------
 
+// As ingest::Priority.
+inline constexpr uint8_t kNormalPriority = 1;
+
 // One record before it has an LSN. Borrows everything.
 struct RecordDraft {
   RecordType type = RecordType::kObserve;
@@ -31,6 +34,8 @@ struct RecordDraft {
   int64_t timestamp_us = 0;        // kObserve
   absl::string_view description;   // kCreateSpace: see space_codec.h
   uint64_t next_segment = 0;       // kSeal
+  // Not written: for whoever sees the record while this process lives.
+  uint8_t priority = kNormalPriority;
 };
 
 // Bytes that the record takes in a group, padding included.
@@ -85,6 +90,7 @@ struct RecordView {
   int64_t timestamp_us = 0;
   absl::string_view description;
   uint64_t next_segment = 0;
+  uint8_t priority = kNormalPriority;  // of a record that was read
 };
 
 // Checks a whole group (its body crc, each record's crc, LSN and sizes) and

@@ -1,20 +1,23 @@
 // The engine behind Db and Space: the log, the spaces, the workers and the
 // checkpoints put together. db_open.cc, db_write.cc, db_read.cc and
-// db_checkpoint.cc each hold one side of it.
+// so on each hold one side of it.
 
 #ifndef ENGRAM_ENGINE_DB_DB_IMPL_H_
 #define ENGRAM_ENGINE_DB_DB_IMPL_H_
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -24,11 +27,13 @@
 #include "engine/db/database_files.h"
 #include "engine/db/environment.h"
 #include "engine/db/operation_gate.h"
+#include "engine/ingest/admission_gate.h"
 #include "engine/ingest/worker_pool.h"
 #include "engine/space/catalog.h"
 #include "engine/space/registry.h"
 #include "engine/space/space_state.h"
 #include "engram/db.h"
+#include "engram/refusal.h"
 #include "storage/base/mutex.h"
 #include "storage/io/directory.h"
 #include "storage/kv/store.h"
@@ -132,17 +137,21 @@ class DbImpl final : public wal::GroupSink {
   absl::Status CheckWritable() const;
   absl::Status CheckObservation(const space::SpaceState& space,
                                 const Observation& observation) const;
-  // What a write was given of its spaces' room; see AdmissionGate.
-  struct Demand {
+  // What a write was given of the room of a space, and as much of the room of
+  // all; see AdmissionGate.
+  struct Share {
     SpacePtr space;
-    uint64_t records = 0;
-    uint64_t bytes = 0;
+    ingest::Demand demand;
   };
-  using Admission = std::vector<Demand>;
+  using Admission = std::vector<Share>;
 
   absl::StatusOr<Admission> Admit(absl::Span<const schema::RecordDraft> drafts,
                                   absl::Span<const SpacePtr> spaces,
                                   int64_t deadline);
+  absl::Status AdmitToTotal(const Admission& admission, int64_t deadline);
+  absl::Status Refused(const absl::Status& status, RefusalCause cause,
+                       std::optional<int64_t> retry_after_micros);
+  absl::Status RefusedByLog(const absl::Status& status);
   absl::StatusOr<Lsn> Settle(const Admission& admission, Lsn lsn,
                              const absl::Status& logged);
   wal::Durability DurabilityOf(const WriteOptions& options) const;
@@ -150,6 +159,9 @@ class DbImpl final : public wal::GroupSink {
                              absl::Span<const SpacePtr> spaces,
                              const WriteOptions& options);
   absl::StatusOr<Lsn> AppendAdmin(const schema::RecordDraft& draft);
+
+  // --- db_publish.cc
+  void EnqueuePublished();
   void PublishAny(const schema::RecordView& record,
                   const std::shared_ptr<const wal::Group>& group);
   void PublishRecord(const schema::RecordView& record,
@@ -166,6 +178,7 @@ class DbImpl final : public wal::GroupSink {
                          absl::string_view what, absl::Duration timeout);
   bool AllReached(Lsn lsn, Stage stage) const;
   Lsn DurableLsn() const;
+  void AddAdmission(DbStats* stats) const;
   void NotifyProgress();
 
   // --- db_checkpoint.cc
@@ -204,6 +217,12 @@ class DbImpl final : public wal::GroupSink {
   uint64_t replayed_records_ = 0;
   SalvageReport salvage_report_;
 
+  // Of one thread at a time: the log's, or the one that is in Start().
+  //
+  // Records of the group that is being published, for the workers.
+  absl::flat_hash_map<ingest::BacklogPtr,
+                      std::array<size_t, ingest::kPriorities>>
+      published_;
   // While Start() publishes what it reads from the log.
   bool recovering_ = false;
   Lsn recovered_catalog_lsn_ = 0;  // what the catalog knew of spaces already
@@ -215,11 +234,12 @@ class DbImpl final : public wal::GroupSink {
   // Synchronise themselves.
   OperationGate gate_;
   CallbackQueue callbacks_;
+  ingest::AdmissionGate total_gate_;
   space::Registry registry_;
   // Relaxed: a count of its own, or only compared with itself.
   std::atomic<uint64_t> accepted_records_{0};
   std::atomic<uint64_t> indexed_records_{0};
-  std::atomic<uint64_t> refused_writes_{0};
+  std::array<std::atomic<uint64_t>, kRefusalCauses> refused_writes_{};
   std::atomic<uint64_t> bytes_since_checkpoint_{0};
   // Released after the spaces have seen the record, acquired by whoever
   // concludes from it what the spaces have seen.

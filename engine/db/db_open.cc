@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/db/admission_limits.h"
 #include "engine/db/db_impl.h"
 #include "engine/db/options_check.h"
 #include "schema/key_layout.h"
@@ -97,7 +98,8 @@ DbImpl::DbImpl(const std::string& path, const Options& options,
       environment_(environment),
       files_(std::move(files)),
       owner_pid_(::getpid()),
-      callbacks_(options.async_writes_max) {}
+      callbacks_(options.async_writes_max),
+      total_gate_("all spaces", TotalAdmission(options)) {}
 
 absl::StatusOr<std::shared_ptr<DbImpl>> DbImpl::Open(
     const std::string& path, const Options& options,
@@ -165,8 +167,7 @@ absl::Status DbImpl::Start() {
 DbImpl::SpacePtr DbImpl::AddSpace(const schema::SpaceDescription& description,
                                   Lsn created_lsn) {
   space::SpaceLimits limits;
-  limits.admission.records_max = options_.pending_records_max;
-  limits.admission.bytes_max = options_.pending_bytes_max;
+  limits.admission = SpaceAdmission(options_);
   limits.flat_records_max = options_.flat_records_max;
   // One being planned by each worker, and two that wait for the one before
   // them.
@@ -179,6 +180,9 @@ DbImpl::SpacePtr DbImpl::AddSpace(const schema::SpaceDescription& description,
   state->set_observer({[this](size_t records) {
                          indexed_records_.fetch_add(records,
                                                     std::memory_order_relaxed);
+                       },
+                       [this](uint64_t records, uint64_t bytes) {
+                         total_gate_.Release(records, bytes);
                        },
                        [this] { NotifyProgress(); }});
   registry_.Add({state, pool_->Add(description.id, state)});
@@ -279,6 +283,7 @@ absl::Status DbImpl::Close() {
   }
   // Whoever waits gives up.
   NotifyProgress();
+  total_gate_.Close();
   for (const space::SpaceEntry& entry : registry_.All()) {
     entry.state->gate().Close();
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "engine/db/admission_limits.h"
 #include "engine/db/db_impl.h"
 #include "engine/db/options_check.h"
 #include "engine/space/vector_check.h"
@@ -138,7 +139,31 @@ absl::Status DbImpl::WaitSpace(const SpacePtr& space, Lsn lsn, Stage stage,
 absl::StatusOr<SpaceStats> DbImpl::GetSpaceStats(const SpacePtr& space) {
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
-  return space->GetStats(published_lsn_.load(std::memory_order_acquire));
+  SpaceStats stats =
+      space->GetStats(published_lsn_.load(std::memory_order_acquire));
+  stats.pressure_level = PressureLevelOf(options_, stats.pressure);
+  return stats;
+}
+
+void DbImpl::AddAdmission(DbStats* stats) const {
+  const ingest::AdmissionStats admission = total_gate_.GetStats();
+  stats->pending_bytes = admission.bytes;
+  stats->pressure = admission.pressure;
+  stats->pressure_level = PressureLevelOf(options_, admission.pressure);
+  const auto refused = [this](RefusalCause cause) {
+    return refused_writes_[static_cast<size_t>(cause)].load(
+        std::memory_order_relaxed);
+  };
+  stats->refused.space_records = refused(RefusalCause::kSpaceRecords);
+  stats->refused.space_bytes = refused(RefusalCause::kSpaceBytes);
+  stats->refused.total_records = refused(RefusalCause::kTotalRecords);
+  stats->refused.total_bytes = refused(RefusalCause::kTotalBytes);
+  stats->refused.log = refused(RefusalCause::kLog);
+  stats->refused.async_writes = refused(RefusalCause::kAsyncWrites);
+  stats->refused_writes =
+      stats->refused.space_records + stats->refused.space_bytes +
+      stats->refused.total_records + stats->refused.total_bytes +
+      stats->refused.log + stats->refused.async_writes;
 }
 
 absl::StatusOr<DbStats> DbImpl::GetStats() {
@@ -154,7 +179,7 @@ absl::StatusOr<DbStats> DbImpl::GetStats() {
   }
   stats.indexed_records = indexed_records_.load(std::memory_order_relaxed);
   stats.accepted_records = accepted_records_.load(std::memory_order_relaxed);
-  stats.refused_writes = refused_writes_.load(std::memory_order_relaxed);
+  AddAdmission(&stats);
   stats.replayed_records = replayed_records_;
   stats.wal_backend = "none";
   stats.last_lsn = published_lsn_.load(std::memory_order_acquire);

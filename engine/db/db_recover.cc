@@ -98,6 +98,7 @@ absl::Status DbImpl::PublishRecovered(
     }
     if (status.ok()) PublishAny(record, group);
   });
+  EnqueuePublished();
   return status;
 }
 

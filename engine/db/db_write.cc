@@ -1,4 +1,5 @@
-// The way of a write: checked, admitted, logged, published, acknowledged.
+// The way of a write: checked, admitted, logged, acknowledged. In between it is
+// published; see db_publish.cc.
 
 #include <unistd.h>
 
@@ -7,6 +8,8 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "engine/db/admission_limits.h"
+#include "engine/db/attach_refusal.h"
 #include "engine/db/db_impl.h"
 #include "engine/db/options_check.h"
 #include "engine/space/vector_check.h"
@@ -17,18 +20,8 @@
 namespace engram::internal {
 namespace {
 
-// What a record costs in memory besides its bytes, about.
-constexpr uint32_t kRecordOverheadBytes = 200;
-
 // How long the creation of a space waits for room in the log.
 constexpr absl::Duration kAdminTimeout = absl::Seconds(10);
-
-template <typename Record>
-uint32_t AdmittedBytes(const Record& record) {
-  return static_cast<uint32_t>(record.vector.size() * sizeof(float) +
-                               record.id.size() + record.payload.size()) +
-         kRecordOverheadBytes;
-}
 
 int64_t ToMicros(absl::Duration timeout) {
   return absl::ToInt64Microseconds(
@@ -44,9 +37,20 @@ int64_t MicrosLeft(int64_t deadline) {
   return std::max<int64_t>(0, deadline - Clock::System().MonotonicMicros());
 }
 
+static_assert(static_cast<int>(Priority::kLow) ==
+              static_cast<int>(ingest::Priority::kLow));
+static_assert(static_cast<int>(Priority::kNormal) ==
+              static_cast<int>(ingest::Priority::kNormal));
+static_assert(static_cast<int>(Priority::kHigh) ==
+              static_cast<int>(ingest::Priority::kHigh));
+static_assert(schema::kNormalPriority ==
+              static_cast<int>(ingest::Priority::kNormal));
+
 schema::RecordDraft ObserveDraft(const space::SpaceState& space,
-                                 const Observation& observation) {
+                                 const Observation& observation,
+                                 Priority priority) {
   schema::RecordDraft draft;
+  draft.priority = static_cast<uint8_t>(priority);
   draft.type = schema::RecordType::kObserve;
   draft.space_id = space.id();
   draft.id = observation.id;
@@ -57,8 +61,9 @@ schema::RecordDraft ObserveDraft(const space::SpaceState& space,
 }
 
 schema::RecordDraft RemoveDraft(const space::SpaceState& space,
-                                absl::string_view id) {
+                                absl::string_view id, Priority priority) {
   schema::RecordDraft draft;
+  draft.priority = static_cast<uint8_t>(priority);
   draft.type = schema::RecordType::kRemove;
   draft.space_id = space.id();
   draft.id = id;
@@ -105,8 +110,10 @@ absl::StatusOr<Lsn> DbImpl::Observe(const SpacePtr& space,
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
   ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
   ENGRAM_RETURN_IF_ERROR(CheckObservation(*space, observation));
-  const schema::RecordDraft draft = ObserveDraft(*space, observation);
+  const schema::RecordDraft draft =
+      ObserveDraft(*space, observation, options.priority);
   return Append(absl::MakeConstSpan(&draft, 1), absl::MakeConstSpan(&space, 1),
                 options);
 }
@@ -116,8 +123,9 @@ absl::StatusOr<Lsn> DbImpl::Remove(const SpacePtr& space, absl::string_view id,
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
   ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
   ENGRAM_RETURN_IF_ERROR(space::CheckId(space->description(), id));
-  const schema::RecordDraft draft = RemoveDraft(*space, id);
+  const schema::RecordDraft draft = RemoveDraft(*space, id, options.priority);
   return Append(absl::MakeConstSpan(&draft, 1), absl::MakeConstSpan(&space, 1),
                 options);
 }
@@ -127,6 +135,7 @@ absl::StatusOr<Lsn> DbImpl::Write(const WriteBatch& batch,
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, nullptr));
   ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
   if (batch.count() == 0) {
     return absl::InvalidArgumentError("the batch is empty");
   }
@@ -147,12 +156,12 @@ absl::StatusOr<Lsn> DbImpl::Write(const WriteBatch& batch,
     if (space->dropped_lsn() != 0) return Dropped(*space);
     if (entry.remove) {
       ENGRAM_RETURN_IF_ERROR(space::CheckId(space->description(), entry.id));
-      drafts.push_back(RemoveDraft(*space, entry.id));
+      drafts.push_back(RemoveDraft(*space, entry.id, options.priority));
     } else {
       const Observation observation{entry.id, entry.vector, entry.payload,
                                     entry.timestamp_us};
       ENGRAM_RETURN_IF_ERROR(CheckObservation(*space, observation));
-      drafts.push_back(ObserveDraft(*space, observation));
+      drafts.push_back(ObserveDraft(*space, observation, options.priority));
     }
     spaces.push_back(space);
   }
@@ -170,13 +179,14 @@ absl::Status DbImpl::ObserveAsync(const SpacePtr& space,
   auto operation = std::make_shared<Operation>(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(*operation, space));
   ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
   ENGRAM_RETURN_IF_ERROR(CheckObservation(*space, observation));
-  const schema::RecordDraft draft = ObserveDraft(*space, observation);
+  const schema::RecordDraft draft =
+      ObserveDraft(*space, observation, options.priority);
   const int64_t deadline = DeadlineOf(options);
   absl::Status status = callbacks_.Reserve(MicrosLeft(deadline));
   if (!status.ok()) {
-    refused_writes_.fetch_add(1, std::memory_order_relaxed);
-    return status;
+    return Refused(status, RefusalCause::kAsyncWrites, std::nullopt);
   }
   const absl::StatusOr<Admission> admission = Admit(
       absl::MakeConstSpan(&draft, 1), absl::MakeConstSpan(&space, 1), deadline);
@@ -196,7 +206,9 @@ absl::Status DbImpl::ObserveAsync(const SpacePtr& space,
             ->AppendAsync(absl::MakeConstSpan(&draft, 1), MicrosLeft(deadline),
                           DurabilityOf(options), std::move(pass_on))
             .status();
-    if (!status.ok()) status = Settle(*admission, 0, status).status();
+    if (!status.ok()) {
+      status = Settle(*admission, 0, RefusedByLog(status)).status();
+    }
   }
   if (!status.ok()) {
     callbacks_.Cancel();
@@ -212,26 +224,72 @@ wal::Durability DbImpl::DurabilityOf(const WriteOptions& options) const {
                                             : wal::Durability::kSync;
 }
 
+// Counts a write that was refused. `status` is returned as it is unless it is
+// RESOURCE_EXHAUSTED.
+absl::Status DbImpl::Refused(const absl::Status& status, RefusalCause cause,
+                             std::optional<int64_t> retry_after_micros) {
+  if (!absl::IsResourceExhausted(status)) return status;
+  refused_writes_[static_cast<size_t>(cause)].fetch_add(
+      1, std::memory_order_relaxed);
+  return AttachRefusal(status, cause, retry_after_micros);
+}
+
+// It is a checkpoint, or the user, who makes room there.
+absl::Status DbImpl::RefusedByLog(const absl::Status& status) {
+  return Refused(status, RefusalCause::kLog, std::nullopt);
+}
+
 absl::StatusOr<DbImpl::Admission> DbImpl::Admit(
     absl::Span<const schema::RecordDraft> drafts,
     absl::Span<const SpacePtr> spaces, int64_t deadline) {
-  // By id: two batches that wait for room in the same spaces do so in the same
-  // order.
-  std::map<uint64_t, Demand> demands;
+  // By id, and all spaces before the total: two batches that wait for the same
+  // room do so in the same order.
+  std::map<uint64_t, Share> shares;
   for (size_t i = 0; i < drafts.size(); ++i) {
-    Demand& demand = demands[spaces[i]->id()];
-    demand.space = spaces[i];
-    ++demand.records;
-    demand.bytes += AdmittedBytes(drafts[i]);
+    Share& share = shares[spaces[i]->id()];
+    share.space = spaces[i];
+    share.demand.priority = static_cast<ingest::Priority>(drafts[i].priority);
+    ++share.demand.records;
+    share.demand.bytes += AdmittedBytes(drafts[i]);
   }
   Admission admitted;
-  for (auto& [id, demand] : demands) {
-    const absl::Status status = demand.space->gate().Admit(
-        demand.records, demand.bytes, MicrosLeft(deadline));
-    if (!status.ok()) return Settle(admitted, 0, status).status();
-    admitted.push_back(std::move(demand));
+  absl::Status status;
+  for (auto& [id, share] : shares) {
+    ingest::Refusal refusal;
+    status =
+        share.space->gate().Admit(share.demand, MicrosLeft(deadline), &refusal);
+    if (!status.ok()) {
+      status = Refused(status,
+                       refusal.of_bytes ? RefusalCause::kSpaceBytes
+                                        : RefusalCause::kSpaceRecords,
+                       refusal.retry_after_micros);
+      break;
+    }
+    admitted.push_back(std::move(share));
   }
-  return admitted;
+  if (status.ok()) status = AdmitToTotal(admitted, deadline);
+  if (status.ok()) return admitted;
+  for (const Share& share : admitted) {
+    share.space->gate().Cancel(share.demand.records, share.demand.bytes);
+  }
+  return status;
+}
+
+absl::Status DbImpl::AdmitToTotal(const Admission& admission,
+                                  int64_t deadline) {
+  ingest::Demand total;
+  for (const Share& share : admission) {
+    total.records += share.demand.records;
+    total.bytes += share.demand.bytes;
+    total.priority = share.demand.priority;
+  }
+  ingest::Refusal refusal;
+  const absl::Status status =
+      total_gate_.Admit(total, MicrosLeft(deadline), &refusal);
+  return Refused(status,
+                 refusal.of_bytes ? RefusalCause::kTotalBytes
+                                  : RefusalCause::kTotalRecords,
+                 refusal.retry_after_micros);
 }
 
 // What the caller is told of a write. `logged` is what the log says of it, and
@@ -244,18 +302,16 @@ absl::StatusOr<Lsn> DbImpl::Settle(const Admission& admission, Lsn lsn,
   const bool published =
       lsn != 0 && lsn <= publishing_lsn_.load(std::memory_order_acquire);
   absl::Status status = logged;
-  for (const Demand& demand : admission) {
-    const Lsn dropped = demand.space->dropped_lsn();
+  for (const auto& [space, demand] : admission) {
+    const Lsn dropped = space->dropped_lsn();
     // Dropped between its admission and its publication, which did not take
     // place then.
     const bool unseen = dropped != 0 && (lsn == 0 || dropped <= lsn);
     if (!published || unseen) {
-      demand.space->gate().Release(demand.records, demand.bytes);
+      space->gate().Cancel(demand.records, demand.bytes);
+      total_gate_.Cancel(demand.records, demand.bytes);
     }
-    if (logged.ok() && unseen) status.Update(Dropped(*demand.space));
-  }
-  if (absl::IsResourceExhausted(status)) {
-    refused_writes_.fetch_add(1, std::memory_order_relaxed);
+    if (logged.ok() && unseen) status.Update(Dropped(*space));
   }
   if (!status.ok()) return status;
   return lsn;
@@ -273,7 +329,7 @@ absl::StatusOr<Lsn> DbImpl::Append(absl::Span<const schema::RecordDraft> drafts,
         writer_
             ->Append(drafts, MicrosLeft(deadline), DurabilityOf(options), &lsn)
             .status();
-    status = Settle(*admission, lsn, status).status();
+    status = Settle(*admission, lsn, RefusedByLog(status)).status();
   }
   if (status.ok()) return lsn;
   for (const SpacePtr& space : spaces) {
@@ -359,83 +415,6 @@ absl::StatusOr<std::vector<std::string>> DbImpl::ListSpaces() {
   }
   std::sort(names.begin(), names.end());
   return names;
-}
-
-// --- The log's thread, or recovery -------------------------------------------
-
-void DbImpl::OnDurable(Lsn) { NotifyProgress(); }
-
-void DbImpl::Publish(const std::shared_ptr<const wal::Group>& group) {
-  publishing_lsn_.store(group->last_lsn(), std::memory_order_release);
-  group->ForEachRecord([this, &group](const schema::RecordView& record) {
-    PublishAny(record, group);
-  });
-  published_lsn_.store(group->last_lsn(), std::memory_order_release);
-  const uint64_t bytes = group->bytes().size();
-  const uint64_t since = bytes + bytes_since_checkpoint_.fetch_add(
-                                     bytes, std::memory_order_relaxed);
-  if (since >= options_.checkpoint_wal_bytes || LogIsLong()) {
-    RequestCheckpoint();
-  }
-}
-
-void DbImpl::PublishAny(const schema::RecordView& record,
-                        const std::shared_ptr<const wal::Group>& group) {
-  switch (record.type) {
-    case schema::RecordType::kObserve:
-    case schema::RecordType::kRemove:
-      PublishRecord(record, group);
-      break;
-    case schema::RecordType::kCreateSpace:
-      PublishCreate(record);
-      break;
-    case schema::RecordType::kDropSpace:
-      PublishDrop(record);
-      break;
-    case schema::RecordType::kIdleMarker:
-    case schema::RecordType::kCleanClose:
-    case schema::RecordType::kSeal:
-      break;
-  }
-}
-
-void DbImpl::PublishRecord(const schema::RecordView& record,
-                           const std::shared_ptr<const wal::Group>& group) {
-  const space::SpaceEntry entry = registry_.FindById(record.space_id);
-  // Dropped between the admission of the record and this moment.
-  if (entry.state == nullptr) return;
-  const uint32_t bytes = AdmittedBytes(record);
-  if (recovering_) {
-    if (record.lsn <= entry.state->head_checkpoint_lsn()) return;
-    entry.state->gate().Force(1, bytes);
-    ++replayed_records_;
-  }
-  accepted_records_.fetch_add(1, std::memory_order_relaxed);
-  entry.state->Publish(record, group, bytes);
-  pool_->Enqueue(entry.backlog, 1);
-}
-
-void DbImpl::PublishCreate(const schema::RecordView& record) {
-  if (recovering_ && record.lsn <= recovered_catalog_lsn_) return;
-  absl::StatusOr<schema::SpaceDescription> description =
-      schema::DecodeSpaceDescription(record.description);
-  ENGRAM_CHECK(description.ok());  // we wrote it, or CheckRecovered() passed
-  next_space_id_.store(std::max(next_space_id_.load(std::memory_order_relaxed),
-                                description->id + 1),
-                       std::memory_order_relaxed);
-  // A catalog may know more than its LSN says.
-  if (registry_.FindById(description->id).state != nullptr) return;
-  if (recovering_ && IsReplaced(*description, record.lsn)) return;
-  AddSpace(*description, record.lsn);
-}
-
-void DbImpl::PublishDrop(const schema::RecordView& record) {
-  if (recovering_ && record.lsn <= recovered_catalog_lsn_) return;
-  const space::SpaceEntry entry = registry_.FindById(record.space_id);
-  if (entry.state == nullptr) return;  // as above
-  entry.state->MarkDropped(record.lsn);
-  entry.state->gate().Close();
-  registry_.Remove(entry.state);
 }
 
 }  // namespace engram::internal

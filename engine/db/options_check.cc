@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
+#include "engine/ingest/priority.h"
 #include "engram/observation.h"
 #include "schema/limits.h"
 #include "schema/metric.h"
@@ -99,7 +100,21 @@ absl::Status CheckOptions(const Options& options) {
       "pending_records_max", options.pending_records_max, 1, UINT64_MAX));
   ENGRAM_RETURN_IF_ERROR(CheckRange("pending_bytes_max",
                                     options.pending_bytes_max, 1, UINT64_MAX));
-  return absl::OkStatus();
+  ENGRAM_RETURN_IF_ERROR(CheckRange("total_pending_records_max",
+                                    options.total_pending_records_max, 1,
+                                    UINT64_MAX));
+  ENGRAM_RETURN_IF_ERROR(CheckRange("total_pending_bytes_max",
+                                    options.total_pending_bytes_max, 1,
+                                    UINT64_MAX));
+  ENGRAM_RETURN_IF_ERROR(CheckRange("normal_priority_percent",
+                                    options.normal_priority_percent, 1, 100));
+  return CheckRange("low_priority_percent", options.low_priority_percent, 1,
+                    options.normal_priority_percent);
+}
+
+absl::Status CheckWriteOptions(const WriteOptions& options) {
+  return CheckRange("priority", static_cast<uint64_t>(options.priority), 0,
+                    ingest::kPriorities - 1);
 }
 
 absl::Status CheckSearchOptions(const SearchOptions& options) {

@@ -1,4 +1,4 @@
-// Which options Db::Open(), OpenSpace() and Search() take.
+// Which options Db::Open(), OpenSpace(), Search() and writes take.
 
 #ifndef ENGRAM_ENGINE_DB_OPTIONS_CHECK_H_
 #define ENGRAM_ENGINE_DB_OPTIONS_CHECK_H_
@@ -12,6 +12,7 @@ namespace engram::internal {
 // INVALID_ARGUMENT naming the option, its value and what is allowed.
 absl::Status CheckOptions(const Options& options);
 absl::Status CheckSearchOptions(const SearchOptions& options);
+absl::Status CheckWriteOptions(const WriteOptions& options);
 
 // FAILED_PRECONDITION naming both values unless `options` are those that the
 // space was created with.

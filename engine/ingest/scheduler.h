@@ -14,14 +14,10 @@
 #include <vector>
 
 #include "engine/ingest/backlog_owner.h"
+#include "engine/ingest/priority.h"
 #include "engine/ingest/steal_policy.h"
 
 namespace engram::ingest {
-
-// How urgent records are. It decides how often their backlog gets its turn,
-// never the order within a backlog.
-enum class Priority : uint8_t { kLow, kNormal, kHigh };
-inline constexpr size_t kPriorities = 3;
 
 // The scheduler's side of one owner; made by Scheduler::Add(). What is not
 // constant belongs to the scheduler.

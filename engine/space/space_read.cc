@@ -201,7 +201,11 @@ SpaceStats SpaceState::GetStats(Lsn log_lsn) const {
   stats.nodes_reattached = reattached_.load(std::memory_order_relaxed);
   stats.unreachable_nodes = unreachable_.load(std::memory_order_relaxed);
   stats.checkpoints = checkpoints_.load(std::memory_order_relaxed);
-  stats.pending_bytes = gate_.bytes();
+  const ingest::AdmissionStats admission = gate_.GetStats();
+  stats.pending_bytes = admission.bytes;
+  stats.pressure = admission.pressure;
+  stats.refused_of_records = admission.refused_of_records;
+  stats.refused_of_bytes = admission.refused_of_bytes;
   stats.memory_bytes = index_.memory_bytes();
   MutexLock lock(mutex_);
   stats.memory_bytes += versions_.memory_bytes();

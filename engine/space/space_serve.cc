@@ -321,6 +321,9 @@ void SpaceState::FinishBatch(IndexBatch* batch) {
     bytes += record.entry->admitted_bytes;
   }
   gate_.Release(batch->records.size(), bytes);
+  if (observer_.on_released) {
+    observer_.on_released(batch->records.size(), bytes);
+  }
   if (observer_.on_progress) observer_.on_progress();
 }
 

@@ -112,6 +112,8 @@ class SpaceState final : public ingest::BacklogOwner {
     // This many records are indexed; called just before they count as such
     // here.
     std::function<void(size_t records)> on_indexed;
+    // So much was given back to the gate.
+    std::function<void(uint64_t records, uint64_t bytes)> on_released;
     // A batch was indexed, or a checkpoint saved.
     std::function<void()> on_progress;
   };

@@ -39,6 +39,10 @@ void Group::Add(const schema::RecordDraft& draft, Lsn lsn) {
   schema::EncodeRecord(draft, lsn,
                        data_.data() + sizeof(GroupHeader) + record_bytes_);
   record_bytes_ += bytes;
+  if (draft.priority != schema::kNormalPriority) {
+    priorities_.resize(record_count_, schema::kNormalPriority);
+    priorities_.push_back(draft.priority);
+  }
   ++record_count_;
   if (schema::IsMarker(draft.type)) return;
   if (first_lsn_ == 0) first_lsn_ = lsn;
@@ -72,7 +76,9 @@ void Group::ForEachRecord(
     absl::FunctionRef<void(const schema::RecordView&)> visit) const {
   const char* record = data_.data() + sizeof(GroupHeader);
   for (uint32_t i = 0; i < record_count_; ++i) {
-    visit(schema::ViewRecord(record));
+    schema::RecordView view = schema::ViewRecord(record);
+    if (i < priorities_.size()) view.priority = priorities_[i];
+    visit(view);
     record += schema::RecordStride(record);
   }
 }

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
@@ -74,6 +75,8 @@ class Group {
   uint32_t record_count_ = 0;
   Lsn first_lsn_ = 0;
   Lsn last_lsn_ = 0;
+  // Of the records up to the last one that has no normal priority.
+  std::vector<uint8_t> priorities_;
 };
 
 }  // namespace engram::wal

@@ -180,7 +180,11 @@ TEST_P(DurabilityTest, CallbacksThatAreDueAreBounded) {
         });
   };
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(write(at_once).ok());
-  EXPECT_TRUE(absl::IsResourceExhausted(write(at_once)));
+  const absl::Status refused = write(at_once);
+  EXPECT_TRUE(absl::IsResourceExhausted(refused));
+  ASSERT_TRUE(RefusalOf(refused).has_value());
+  EXPECT_EQ(RefusalOf(refused)->cause, RefusalCause::kAsyncWrites);
+  EXPECT_EQ(db_->GetStats()->refused.async_writes, 1u);
   EXPECT_EQ(db_->GetStats()->refused_writes, 1u);
   std::thread waiting([&] { EXPECT_TRUE(write({}).ok()); });
   go_on.Set();

@@ -98,6 +98,8 @@ TEST_F(FullDiskTest, WritesAreRefusedReadsGoOnAndNothingIsLost) {
       ++acknowledged;
     }
     EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+    ASSERT_TRUE(RefusalOf(status).has_value()) << status;
+    EXPECT_EQ(RefusalOf(status)->cause, RefusalCause::kLog);
     for (int i = 0; i < acknowledged; ++i) {
       const auto stored = space.Get(absl::StrCat("id", i));
       ASSERT_TRUE(stored.ok()) << stored.status();

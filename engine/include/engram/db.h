@@ -28,6 +28,7 @@
 #include "absl/time/time.h"
 #include "engram/observation.h"
 #include "engram/options.h"
+#include "engram/refusal.h"
 #include "engram/salvage.h"
 #include "engram/space.h"
 #include "engram/stats.h"

@@ -37,6 +37,25 @@ enum class Durability : uint8_t {
              // sync; Wait() and checkpoints do.
 };
 
+// How urgent a write is, among those of all spaces. The order within a space
+// is always that of LSNs.
+enum class Priority : uint8_t {
+  // Refused first where the queues fill up; its space gets half of the turns.
+  kLow = 0,
+  kNormal = 1,
+  // Refused only where they are full; its space gets twice the turns while it
+  // is waiting to be indexed.
+  kHigh = 2,
+};
+
+// How full the queues of accepted but not yet indexed records are.
+enum class PressureLevel : uint8_t {
+  kNone = 0,
+  kElevated = 1,  // Options::low_priority_percent: low writes are refused
+  kHigh = 2,      // Options::normal_priority_percent: normal ones, too
+  kCritical = 3,  // 95 %: soon all are
+};
+
 // How the distance between two vectors is computed. Smaller is nearer.
 enum class Metric : uint8_t {
   kL2 = 0,            // squared Euclidean distance
@@ -123,6 +142,15 @@ struct Options {
   uint64_t pending_records_max = 20000;
   uint64_t pending_bytes_max = uint64_t{64} << 20;
 
+  // The same for all spaces together: they bound the memory of the queues.
+  uint64_t total_pending_records_max = 1'000'000;
+  uint64_t total_pending_bytes_max = uint64_t{1} << 30;
+
+  // How much of these four limits writes of low and normal priority may fill,
+  // in percent, 1 to 100; those of high priority may fill all.
+  uint32_t low_priority_percent = 50;
+  uint32_t normal_priority_percent = 80;
+
   // A space is scanned exactly while it holds at most this many versions of
   // observations, and gets its graph beyond.
   uint32_t flat_records_max = 1000;
@@ -149,10 +177,14 @@ struct SpaceOptions {
 };
 
 struct WriteOptions {
-  // How long a write may wait for room (see Options::pending_records_max and
-  // wal_limit_bytes) before it is refused with RESOURCE_EXHAUSTED. Zero
-  // refuses at once. A refused write was never logged.
+  // How long a write may wait for room (see Options::pending_records_max,
+  // total_pending_records_max and wal_limit_bytes) before it is refused with
+  // RESOURCE_EXHAUSTED, of which RefusalOf() says more. Zero refuses at once. A
+  // refused write was never logged.
   absl::Duration admission_timeout = absl::Seconds(10);
+
+  // Not stored: after a crash, what was not indexed yet counts as normal.
+  Priority priority = Priority::kNormal;
 
   Durability durability = Durability::kDefault;
 };

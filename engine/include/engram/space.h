@@ -53,7 +53,8 @@ class Space {
   // it.
   //   INVALID_ARGUMENT    wrong dimension, not finite, squared norm out of
   //                       range, id empty or too long, payload too long
-  //   RESOURCE_EXHAUSTED  refused at admission; nothing was logged
+  //   RESOURCE_EXHAUSTED  refused at admission; nothing was logged, and
+  //                       RefusalOf() says what was full and when to try again
   //   FAILED_PRECONDITION closed, read-only, or called in a forked child
   //   any other           the log failed; whether the write survives is known
   //                       only after reopening, and no further write succeeds

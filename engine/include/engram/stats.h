@@ -11,6 +11,17 @@
 
 namespace engram {
 
+// Writes that were refused with RESOURCE_EXHAUSTED, by what was full; see
+// RefusalCause.
+struct RefusedWrites {
+  uint64_t space_records = 0;
+  uint64_t space_bytes = 0;
+  uint64_t total_records = 0;
+  uint64_t total_bytes = 0;
+  uint64_t log = 0;
+  uint64_t async_writes = 0;
+};
+
 struct SpaceStats {
   uint64_t id = 0;  // never reused, also not after DropSpace
   std::string name;
@@ -19,6 +30,12 @@ struct SpaceStats {
   uint64_t live_records = 0;     // distinct ids, pending ones included
   uint64_t pending_records = 0;  // accepted, not yet indexed
   uint64_t pending_bytes = 0;
+  // Of what may be pending: the larger share of the two limits. Can be above 1
+  // after recovery, or with one batch that is larger than the limit.
+  double pressure = 0;
+  PressureLevel pressure_level = PressureLevel::kNone;
+  uint64_t refused_of_records = 0;  // writes, since Open(); the space was full
+  uint64_t refused_of_bytes = 0;
   uint64_t nodes = 0;  // versions that the index holds
   uint64_t twins = 0;  // of these, copies of another one, without own links
   uint64_t retired_slots = 0;  // removed, and not reclaimed yet
@@ -55,7 +72,11 @@ struct DbStats {
   uint64_t accepted_records = 0;  // since Open(), replayed ones included
   uint64_t indexed_records = 0;
   uint64_t pending_records = 0;
-  uint64_t refused_writes = 0;    // RESOURCE_EXHAUSTED at admission
+  uint64_t pending_bytes = 0;
+  double pressure = 0;  // of all spaces together, as in SpaceStats
+  PressureLevel pressure_level = PressureLevel::kNone;
+  uint64_t refused_writes = 0;    // since Open(), of any cause
+  RefusedWrites refused;          // the same by cause
   uint64_t replayed_records = 0;  // read from the log by Open()
 
   // The log.

@@ -246,11 +246,21 @@ TEST_F(SpaceStateTest, AnIdleSpaceStandsAtTheLogsLsn) {
 TEST_F(SpaceStateTest, ProgressIsReportedAfterEveryBatchAndCheckpoint) {
   OpenStore();
   int calls = 0;
-  space_->set_observer({[](size_t) {}, [&] { ++calls; }});
+  uint64_t released_records = 0;
+  uint64_t released_bytes = 0;
+  SpaceState::Observer observer;
+  observer.on_progress = [&] { ++calls; };
+  observer.on_released = [&](uint64_t records, uint64_t bytes) {
+    released_records += records;
+    released_bytes += bytes;
+  };
+  space_->set_observer(observer);
   Observe("a", 1);
   EXPECT_EQ(calls, 0);
   ServeAll();
   EXPECT_EQ(calls, 1);
+  EXPECT_EQ(released_records, 1u);
+  EXPECT_EQ(released_bytes, uint64_t{kAdmitted});
   Checkpoint();
   EXPECT_EQ(calls, 2);
 }

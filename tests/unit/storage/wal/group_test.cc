@@ -32,6 +32,24 @@ TEST(GroupTest, GrowsBeyondItsRoomAndKeepsItsRecords) {
   EXPECT_EQ(next, payloads.size());
 }
 
+TEST(GroupTest, ItsRecordsKeepTheirPriorityInMemory) {
+  constexpr uint8_t kNormal = schema::kNormalPriority;
+  const std::vector<uint8_t> priorities = {kNormal, 2, kNormal, 0, kNormal};
+  Group group(0);
+  Lsn lsn = 1;
+  for (const uint8_t priority : priorities) {
+    schema::RecordDraft draft = DraftOf("text");
+    draft.priority = priority;
+    group.Add(draft, lsn++);
+  }
+  group.Seal(5, 0, 0);
+  std::vector<uint8_t> seen;
+  group.ForEachRecord([&](const schema::RecordView& record) {
+    seen.push_back(record.priority);
+  });
+  EXPECT_EQ(seen, priorities);
+}
+
 TEST(GroupTest, AMarkerHasNoLsnOfItsOwn) {
   Group group(64);
   schema::RecordDraft draft;

@@ -1,0 +1,199 @@
+// Writes that find the queues full: refused loudly, before anything is logged.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "engram/db.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/temporary_directory.h"
+#include "tests/support/test_vectors.h"
+
+namespace engram {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::TestVector;
+
+constexpr uint32_t kDimension = 128;
+// Takes some tenths of a second to index.
+constexpr int kFlood = 6000;
+
+class AdmissionTest : public ::testing::Test {
+ protected:
+  void Open() {
+    options_.workers = 1;
+    auto db = Db::Open(directory_.PathOf("db"), options_);
+    ASSERT_TRUE(db.ok()) << db.status();
+    db_ = *std::move(db);
+    flooded_ = OpenSpace("flooded");
+    quiet_ = OpenSpace("quiet");
+  }
+
+  Space OpenSpace(const std::string& name) {
+    SpaceOptions options;
+    options.dimension = kDimension;
+    return db_->OpenSpace(name, options).value();
+  }
+
+  // One batch, admitted although it is larger than the limits: nothing else is
+  // pending.
+  void Flood() {
+    WriteBatch batch;
+    for (int i = 0; i < kFlood; ++i) {
+      batch.Observe(flooded_,
+                    {absl::StrCat("flood", i), TestVector(kDimension, i), ""});
+    }
+    WriteOptions options;
+    options.priority = Priority::kHigh;
+    const absl::StatusOr<Lsn> lsn = db_->Write(batch, options);
+    ASSERT_TRUE(lsn.ok()) << lsn.status();
+    last_lsn_ = *lsn;
+  }
+
+  static absl::Status TryAtOnce(Space* space, Priority priority) {
+    WriteOptions options;
+    options.admission_timeout = absl::ZeroDuration();
+    options.priority = priority;
+    return space->Observe({"one more", TestVector(kDimension, 7), ""}, options)
+        .status();
+  }
+
+  static RefusalCause CauseOf(const absl::Status& status) {
+    EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+    const std::optional<Refusal> refusal = RefusalOf(status);
+    EXPECT_TRUE(refusal.has_value()) << status;
+    return refusal.value_or(Refusal()).cause;
+  }
+
+  void WaitIndexed() {
+    ASSERT_TRUE(db_->Wait(last_lsn_, Stage::kIndexed, absl::Minutes(2)).ok());
+  }
+
+  testing::TemporaryDirectory directory_;
+  Options options_;
+  std::unique_ptr<Db> db_;
+  Space flooded_;
+  Space quiet_;
+  Lsn last_lsn_ = 0;
+};
+
+TEST_F(AdmissionTest, AFullSpaceRefusesAndOthersDoNot) {
+  options_.pending_records_max = 10;
+  Open();
+  ASSERT_NO_FATAL_FAILURE(Flood());
+  const absl::Status refused = TryAtOnce(&flooded_, Priority::kHigh);
+  EXPECT_EQ(CauseOf(refused), RefusalCause::kSpaceRecords);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("space \"flooded\": "));
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr("are waiting to be indexed, allowed are 10 ("));
+  EXPECT_TRUE(TryAtOnce(&quiet_, Priority::kLow).ok());
+
+  EXPECT_EQ(flooded_.GetStats()->refused_of_records, 1u);
+  EXPECT_EQ(flooded_.GetStats()->pressure_level, PressureLevel::kCritical);
+  EXPECT_EQ(quiet_.GetStats()->refused_of_records, 0u);
+  EXPECT_EQ(db_->GetStats()->refused.space_records, 1u);
+  EXPECT_EQ(db_->GetStats()->refused_writes, 1u);
+  WaitIndexed();
+  EXPECT_TRUE(TryAtOnce(&flooded_, Priority::kLow).ok());
+  EXPECT_EQ(flooded_.GetStats()->live_records, uint64_t{kFlood} + 1)
+      << "what was refused is not there";
+}
+
+TEST_F(AdmissionTest, BytesAreLimitedToo) {
+  options_.pending_bytes_max = 1000;
+  Open();
+  ASSERT_NO_FATAL_FAILURE(Flood());
+  EXPECT_EQ(CauseOf(TryAtOnce(&flooded_, Priority::kHigh)),
+            RefusalCause::kSpaceBytes);
+  EXPECT_EQ(flooded_.GetStats()->refused_of_bytes, 1u);
+  EXPECT_EQ(db_->GetStats()->refused.space_bytes, 1u);
+}
+
+TEST_F(AdmissionTest, AllSpacesTogetherHaveALimit) {
+  options_.total_pending_records_max = 10;
+  Open();
+  ASSERT_NO_FATAL_FAILURE(Flood());
+  const absl::Status refused = TryAtOnce(&quiet_, Priority::kHigh);
+  EXPECT_EQ(CauseOf(refused), RefusalCause::kTotalRecords);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("all spaces: "));
+  const DbStats stats = *db_->GetStats();
+  EXPECT_EQ(stats.refused.total_records, 1u);
+  EXPECT_EQ(stats.pressure_level, PressureLevel::kCritical);
+  EXPECT_GT(stats.pressure, 1) << "one batch that is larger than the limit";
+  WaitIndexed();
+  EXPECT_TRUE(TryAtOnce(&quiet_, Priority::kLow).ok());
+  EXPECT_EQ(quiet_.GetStats()->live_records, 1u);
+}
+
+TEST_F(AdmissionTest, TheBytesOfAllSpacesHaveALimit) {
+  options_.total_pending_bytes_max = 1000;
+  Open();
+  ASSERT_NO_FATAL_FAILURE(Flood());
+  EXPECT_EQ(CauseOf(TryAtOnce(&quiet_, Priority::kHigh)),
+            RefusalCause::kTotalBytes);
+  EXPECT_EQ(db_->GetStats()->refused.total_bytes, 1u);
+}
+
+// Nothing else writes, so what is pending only gets less: what a lower priority
+// is given a higher one is given as well.
+TEST_F(AdmissionTest, LowPriorityWaitsForMoreRoomThanHigh) {
+  options_.pending_records_max = kFlood;
+  Open();
+  ASSERT_NO_FATAL_FAILURE(Flood());
+  EXPECT_EQ(CauseOf(TryAtOnce(&flooded_, Priority::kLow)),
+            RefusalCause::kSpaceRecords);
+  EXPECT_EQ(CauseOf(TryAtOnce(&flooded_, Priority::kNormal)),
+            RefusalCause::kSpaceRecords);
+  bool high = false;
+  bool normal = false;
+  bool low = false;
+  while (!low) {
+    low = TryAtOnce(&flooded_, Priority::kLow).ok();
+    const bool normal_now = TryAtOnce(&flooded_, Priority::kNormal).ok();
+    EXPECT_TRUE(normal_now || !low);
+    normal |= normal_now;
+    const bool high_now = TryAtOnce(&flooded_, Priority::kHigh).ok();
+    EXPECT_TRUE(high_now || !normal_now);
+    high |= high_now;
+  }
+  EXPECT_TRUE(normal && high);
+}
+
+TEST_F(AdmissionTest, ARefusalSaysWhenToTryAgainOnceItIsKnown) {
+  options_.pending_records_max = 10;
+  Open();
+  ASSERT_NO_FATAL_FAILURE(Flood());
+  std::optional<Refusal> refusal;
+  do {
+    const absl::Status status = TryAtOnce(&flooded_, Priority::kHigh);
+    ASSERT_TRUE(absl::IsResourceExhausted(status))
+        << "all was indexed before anything was measured: " << status;
+    refusal = RefusalOf(status);
+    ASSERT_TRUE(refusal.has_value());
+  } while (refusal->retry_after == absl::InfiniteDuration());
+  EXPECT_GT(refusal->retry_after, absl::ZeroDuration());
+  EXPECT_LT(refusal->retry_after, absl::Minutes(2));
+}
+
+TEST_F(AdmissionTest, APriorityThatIsNoneIsRefused) {
+  Open();
+  const absl::Status status = TryAtOnce(&quiet_, static_cast<Priority>(3));
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("priority is 3, allowed are 0 to 2"));
+}
+
+TEST(RefusalTest, OnlyARefusalCarriesOne) {
+  EXPECT_FALSE(RefusalOf(absl::OkStatus()).has_value());
+  EXPECT_FALSE(RefusalOf(absl::ResourceExhaustedError("memory")).has_value());
+  EXPECT_STREQ(RefusalCauseName(RefusalCause::kSpaceRecords), "space records");
+  EXPECT_STREQ(RefusalCauseName(RefusalCause::kAsyncWrites), "async writes");
+}
+
+}  // namespace
+}  // namespace engram
