@@ -179,6 +179,7 @@ class DbImpl final : public wal::GroupSink {
   bool AllReached(Lsn lsn, Stage stage) const;
   Lsn DurableLsn() const;
   void AddAdmission(DbStats* stats) const;
+  void AddWorkers(DbStats* stats) const;
   void NotifyProgress();
 
   // --- db_checkpoint.cc

@@ -1,6 +1,8 @@
 // Searches, reads, waiting and statistics.
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "engine/db/admission_limits.h"
@@ -166,13 +168,35 @@ void DbImpl::AddAdmission(DbStats* stats) const {
       stats->refused.log + stats->refused.async_writes;
 }
 
+void DbImpl::AddWorkers(DbStats* stats) const {
+  stats->workers = pool_->workers();
+  uint64_t most = 0;
+  uint64_t fewest = std::numeric_limits<uint64_t>::max();
+  for (const ingest::WorkerCounters& counters : pool_->counters()) {
+    WorkerStats worker;
+    worker.records = counters.records;
+    worker.batches = counters.batches;
+    worker.joined_records = counters.records_joined;
+    worker.joined_batches = counters.batches_joined;
+    worker.moves = counters.moves;
+    worker.busy = absl::Microseconds(counters.busy_micros);
+    stats->worker_stats.push_back(worker);
+    most = std::max(most, counters.records);
+    fewest = std::min(fewest, counters.records);
+  }
+  if (most > fewest) {
+    stats->imbalance =
+        static_cast<double>(most) / static_cast<double>(fewest) - 1;
+  }
+}
+
 absl::StatusOr<DbStats> DbImpl::GetStats() {
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, nullptr));
   DbStats stats;
   stats.path = path_;
   stats.database_id = DatabaseIdText(files_.id);
-  stats.workers = pool_->workers();
+  AddWorkers(&stats);
   for (const space::SpaceEntry& entry : registry_.All()) {
     ++stats.spaces;
     stats.pending_records += entry.state->pending_records();

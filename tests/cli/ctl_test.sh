@@ -189,6 +189,9 @@ expect out '"format":'
 run --json --db db stats
 expect_code 0
 expect out '"accepted_records":'
+expect out '"worker_stats":[{"records":0,"batches":0,'
+expect out '"pressure":0.0'
+expect out '"refused":{"space_records":0,'
 run --json --db db stats vectors
 expect_code 0
 expect out '"ef_construction":100'

@@ -1,15 +1,35 @@
 #include "tools/ctl/stats_json.h"
 
+#include "absl/time/time.h"
 #include "nlohmann/json.hpp"
 
 namespace engram::ctl {
+namespace {
+
+Json ToJson(const WorkerStats& stats) {
+  return Json{
+      {"records", stats.records},
+      {"batches", stats.batches},
+      {"joined_records", stats.joined_records},
+      {"joined_batches", stats.joined_batches},
+      {"moves", stats.moves},
+      {"busy_us", absl::ToInt64Microseconds(stats.busy)},
+  };
+}
+
+}  // namespace
 
 Json ToJson(const DbStats& stats) {
+  Json workers = Json::array();
+  for (const WorkerStats& worker : stats.worker_stats) {
+    workers.push_back(ToJson(worker));
+  }
   return Json{
       {"path", stats.path},
       {"database_id", stats.database_id},
       {"spaces", stats.spaces},
       {"workers", stats.workers},
+      {"worker_stats", workers},
       {"accepted_records", stats.accepted_records},
       {"indexed_records", stats.indexed_records},
       {"pending_records", stats.pending_records},

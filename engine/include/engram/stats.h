@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "engram/options.h"
 
 namespace engram {
@@ -61,11 +63,26 @@ struct SpaceStats {
   uint64_t exact_fallbacks = 0;    // searches that the graph left short of k
 };
 
+// What one worker thread has done since Open().
+struct WorkerStats {
+  uint64_t records = 0;  // that it took from the backlogs of spaces
+  uint64_t batches = 0;
+  // Of these, from a space that another worker was serving.
+  uint64_t joined_records = 0;
+  uint64_t joined_batches = 0;
+  uint64_t moves = 0;  // spaces that came to it from another worker
+  absl::Duration busy = absl::ZeroDuration();  // in batches
+};
+
 struct DbStats {
   std::string path;
   std::string database_id;  // 32 hexadecimal digits
   uint64_t spaces = 0;
   uint64_t workers = 0;
+  std::vector<WorkerStats> worker_stats;  // one for each
+  // By how much the worker that took the most records exceeds the one that took
+  // the fewest: 0.06 is 6 %. Infinite while one has taken none and another has.
+  double imbalance = 0;
 
   // Records. accepted = indexed + pending once no write and no batch is in
   // progress; the parts are read one after the other.

@@ -1,0 +1,119 @@
+// What the stats say of the workers.
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "engram/db.h"
+#include "gtest/gtest.h"
+#include "tests/support/temporary_directory.h"
+#include "tests/support/test_vectors.h"
+
+namespace engram {
+namespace {
+
+using testing::TestVector;
+
+constexpr uint32_t kDimension = 64;
+
+class WorkerStatsTest : public ::testing::Test {
+ protected:
+  void Open(int workers) {
+    Options options;
+    options.workers = workers;
+    auto db = Db::Open(directory_.PathOf("db"), options);
+    ASSERT_TRUE(db.ok()) << db.status();
+    db_ = *std::move(db);
+  }
+
+  // Writes `count` observations to each of `spaces` in one batch, and waits
+  // until they are indexed.
+  void Write(int spaces, int count) {
+    SpaceOptions options;
+    options.dimension = kDimension;
+    WriteBatch batch;
+    for (int i = 0; i < spaces; ++i) {
+      Space space = db_->OpenSpace(absl::StrCat("space", i), options).value();
+      for (int j = 0; j < count; ++j) {
+        batch.Observe(space,
+                      {absl::StrCat("id", j), TestVector(kDimension, j), ""});
+      }
+    }
+    WriteOptions high;
+    high.priority = Priority::kHigh;
+    const absl::StatusOr<Lsn> lsn = db_->Write(batch, high);
+    ASSERT_TRUE(lsn.ok()) << lsn.status();
+    ASSERT_TRUE(db_->Wait(*lsn, Stage::kIndexed, absl::Minutes(2)).ok());
+  }
+
+  // The turn in which the last records were indexed may not be counted yet.
+  DbStats StatsOnceCounted(uint64_t records) {
+    for (;;) {
+      DbStats stats = *db_->GetStats();
+      uint64_t counted = 0;
+      for (const WorkerStats& worker : stats.worker_stats) {
+        counted += worker.records;
+      }
+      EXPECT_LE(counted, records);
+      if (counted >= records) return stats;
+    }
+  }
+
+  testing::TemporaryDirectory directory_;
+  std::unique_ptr<Db> db_;
+};
+
+TEST_F(WorkerStatsTest, NothingIsCountedBeforeAnythingIsWritten) {
+  Open(3);
+  const DbStats stats = *db_->GetStats();
+  EXPECT_EQ(stats.workers, 3u);
+  ASSERT_EQ(stats.worker_stats.size(), 3u);
+  EXPECT_EQ(stats.imbalance, 0);
+  for (const WorkerStats& worker : stats.worker_stats) {
+    EXPECT_EQ(worker.records, 0u);
+    EXPECT_EQ(worker.batches, 0u);
+    EXPECT_EQ(worker.busy, absl::ZeroDuration());
+  }
+}
+
+TEST_F(WorkerStatsTest, EachRecordIsCountedAtOneWorker) {
+  constexpr int kSpaces = 8;
+  constexpr int kCount = 50;
+  Open(2);
+  Write(kSpaces, kCount);
+  const DbStats stats = StatsOnceCounted(kSpaces * kCount);
+  EXPECT_EQ(stats.indexed_records, uint64_t{kSpaces * kCount});
+  absl::Duration busy;
+  for (const WorkerStats& worker : stats.worker_stats) {
+    EXPECT_LE(worker.batches, worker.records);
+    EXPECT_EQ(worker.batches == 0, worker.records == 0);
+    busy += worker.busy;
+  }
+  EXPECT_GT(busy, absl::ZeroDuration());
+  const uint64_t most =
+      std::max(stats.worker_stats[0].records, stats.worker_stats[1].records);
+  const uint64_t fewest =
+      std::min(stats.worker_stats[0].records, stats.worker_stats[1].records);
+  EXPECT_DOUBLE_EQ(stats.imbalance,
+                   static_cast<double>(most) / static_cast<double>(fewest) - 1);
+}
+
+TEST_F(WorkerStatsTest, WhoHelpsWithAHotSpaceIsSeen) {
+  constexpr int kCount = 8000;
+  Open(2);
+  Write(1, kCount);
+  const DbStats stats = StatsOnceCounted(kCount);
+  uint64_t joined = 0;
+  for (const WorkerStats& worker : stats.worker_stats) {
+    EXPECT_LE(worker.joined_records, worker.records);
+    EXPECT_LE(worker.joined_batches, worker.batches);
+    joined += worker.joined_records;
+  }
+  EXPECT_GT(joined, 0u);
+}
+
+}  // namespace
+}  // namespace engram
