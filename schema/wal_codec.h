@@ -34,8 +34,10 @@ struct RecordDraft {
   int64_t timestamp_us = 0;        // kObserve
   absl::string_view description;   // kCreateSpace: see space_codec.h
   uint64_t next_segment = 0;       // kSeal
-  // Not written: for whoever sees the record while this process lives.
+  // The rest is not written: for whoever sees the record while this process
+  // lives.
   uint8_t priority = kNormalPriority;
+  int64_t handed_in_micros = 0;  // when its writer called; 0: unknown
 };
 
 // Bytes that the record takes in a group, padding included.
@@ -91,6 +93,7 @@ struct RecordView {
   absl::string_view description;
   uint64_t next_segment = 0;
   uint8_t priority = kNormalPriority;  // of a record that was read
+  int64_t handed_in_micros = 0;        // the same
 };
 
 // Checks a whole group (its body crc, each record's crc, LSN and sizes) and

@@ -63,22 +63,18 @@ bool CallbackQueue::IsCallback() const {
 }
 
 void CallbackQueue::Run() {
-  std::deque<std::function<void()>> taken;
   MutexLock lock(mutex_);
   while (true) {
     while (callbacks_.empty() && !stopping_) work_.Wait(mutex_);
     if (callbacks_.empty()) return;
-    taken.swap(callbacks_);
+    std::function<void()> callback = std::move(callbacks_.front());
+    callbacks_.pop_front();
     lock.Unlock();
-    const size_t count = taken.size();
-    for (std::function<void()>& callback : taken) {
-      callback();
-      callback = nullptr;  // what it holds may be waited for
-    }
-    taken.clear();
+    callback();
+    callback = nullptr;  // what it holds may be waited for
     lock.Lock();
-    reserved_ -= count;
-    freed_.NotifyAll();
+    --reserved_;
+    freed_.NotifyOne();
   }
 }
 

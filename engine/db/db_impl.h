@@ -11,7 +11,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -149,9 +148,7 @@ class DbImpl final : public wal::GroupSink {
                                   absl::Span<const SpacePtr> spaces,
                                   int64_t deadline);
   absl::Status AdmitToTotal(const Admission& admission, int64_t deadline);
-  absl::Status Refused(const absl::Status& status, RefusalCause cause,
-                       std::optional<int64_t> retry_after_micros);
-  absl::Status RefusedByLog(const absl::Status& status);
+  void CountRefusal(const absl::Status& status);
   absl::StatusOr<Lsn> Settle(const Admission& admission, Lsn lsn,
                              const absl::Status& logged);
   wal::Durability DurabilityOf(const WriteOptions& options) const;
@@ -221,9 +218,11 @@ class DbImpl final : public wal::GroupSink {
   // Of one thread at a time: the log's, or the one that is in Start().
   //
   // Records of the group that is being published, for the workers.
-  absl::flat_hash_map<ingest::BacklogPtr,
-                      std::array<size_t, ingest::kPriorities>>
-      published_;
+  struct Published {
+    SpacePtr space;
+    std::array<size_t, ingest::kPriorities> records = {};
+  };
+  absl::flat_hash_map<ingest::BacklogPtr, Published> published_;
   // While Start() publishes what it reads from the log.
   bool recovering_ = false;
   Lsn recovered_catalog_lsn_ = 0;  // what the catalog knew of spaces already

@@ -60,15 +60,21 @@ void DbImpl::PublishRecord(const schema::RecordView& record,
   }
   accepted_records_.fetch_add(1, std::memory_order_relaxed);
   entry.state->Publish(record, group, bytes);
-  ++published_[entry.backlog][record.priority];
+  Published& published = published_[entry.backlog];
+  published.space = entry.state;
+  ++published.records[record.priority];
 }
 
-// Once for each group and backlog: the pool has one lock.
+// Once for each group and backlog: each call takes a lock.
 void DbImpl::EnqueuePublished() {
-  for (const auto& [backlog, counts] : published_) {
-    for (size_t i = 0; i < counts.size(); ++i) {
-      if (counts[i] == 0) continue;
-      pool_->Enqueue(backlog, counts[i], static_cast<ingest::Priority>(i));
+  for (const auto& [backlog, published] : published_) {
+    for (size_t i = 0; i < published.records.size(); ++i) {
+      const size_t records = published.records[i];
+      if (records == 0) continue;
+      // First: from then on they may be indexed.
+      published.space->gate().Publish(records);
+      total_gate_.Publish(records);
+      pool_->Enqueue(backlog, records, static_cast<ingest::Priority>(i));
     }
   }
   published_.clear();

@@ -115,6 +115,7 @@ bool DbImpl::AllReached(Lsn lsn, Stage stage) const {
 absl::Status DbImpl::Wait(Lsn lsn, Stage stage, absl::Duration timeout) {
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, nullptr));
+  ENGRAM_RETURN_IF_ERROR(CheckStage(stage));
   return WaitUntil([&] { return AllReached(lsn, stage); },
                    absl::StrCat("LSN ", lsn), timeout);
 }
@@ -123,6 +124,7 @@ absl::Status DbImpl::WaitSpace(const SpacePtr& space, Lsn lsn, Stage stage,
                                absl::Duration timeout) {
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
+  ENGRAM_RETURN_IF_ERROR(CheckStage(stage));
   const auto reached = [&] {
     if (space->dropped_lsn() != 0) return true;
     if (DurableLsn() < lsn) return false;
@@ -197,10 +199,13 @@ absl::StatusOr<DbStats> DbImpl::GetStats() {
   stats.path = path_;
   stats.database_id = DatabaseIdText(files_.id);
   AddWorkers(&stats);
+  space::Latencies latencies;
   for (const space::SpaceEntry& entry : registry_.All()) {
     ++stats.spaces;
     stats.pending_records += entry.state->pending_records();
+    latencies.Merge(entry.state->GetLatencies());
   }
+  stats.latencies = space::ToStats(latencies);
   stats.indexed_records = indexed_records_.load(std::memory_order_relaxed);
   stats.accepted_records = accepted_records_.load(std::memory_order_relaxed);
   AddAdmission(&stats);

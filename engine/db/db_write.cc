@@ -51,6 +51,7 @@ schema::RecordDraft ObserveDraft(const space::SpaceState& space,
                                  Priority priority) {
   schema::RecordDraft draft;
   draft.priority = static_cast<uint8_t>(priority);
+  draft.handed_in_micros = Clock::System().MonotonicMicros();
   draft.type = schema::RecordType::kObserve;
   draft.space_id = space.id();
   draft.id = observation.id;
@@ -64,10 +65,19 @@ schema::RecordDraft RemoveDraft(const space::SpaceState& space,
                                 absl::string_view id, Priority priority) {
   schema::RecordDraft draft;
   draft.priority = static_cast<uint8_t>(priority);
+  draft.handed_in_micros = Clock::System().MonotonicMicros();
   draft.type = schema::RecordType::kRemove;
   draft.space_id = space.id();
   draft.id = id;
   return draft;
+}
+
+// What is full is named where the status is RESOURCE_EXHAUSTED; another one is
+// returned as it is.
+absl::Status Refused(const absl::Status& status, RefusalCause cause,
+                     std::optional<int64_t> retry_after_micros = std::nullopt) {
+  if (!absl::IsResourceExhausted(status)) return status;
+  return AttachRefusal(status, cause, retry_after_micros);
 }
 
 absl::Status Dropped(const space::SpaceState& space) {
@@ -186,20 +196,24 @@ absl::Status DbImpl::ObserveAsync(const SpacePtr& space,
   const int64_t deadline = DeadlineOf(options);
   absl::Status status = callbacks_.Reserve(MicrosLeft(deadline));
   if (!status.ok()) {
-    return Refused(status, RefusalCause::kAsyncWrites, std::nullopt);
+    status = Refused(status, RefusalCause::kAsyncWrites);
+    CountRefusal(status);
+    return status;
   }
   const absl::StatusOr<Admission> admission = Admit(
       absl::MakeConstSpan(&draft, 1), absl::MakeConstSpan(&space, 1), deadline);
   status = admission.status();
   if (status.ok()) {
-    // In this order: `callback` may hold the last handle but ours, and goes
-    // before `operation` lets the database be closed.
+    // Settled on the log's thread: a callback may wait for the room that is
+    // given back. In this order: `callback` may hold the last handle but ours,
+    // and goes before `operation` lets the database be closed.
     auto pass_on = [this, operation, admission = *admission,
                     callback = std::move(callback)](
                        Lsn lsn, const absl::Status& logged) {
-      callbacks_.Push([this, operation, admission, callback, lsn, logged] {
-        callback(Settle(admission, lsn, logged));
-      });
+      callbacks_.Push(
+          [operation, callback, result = Settle(admission, lsn, logged)] {
+            callback(result);
+          });
     };
     status =
         writer_
@@ -207,12 +221,14 @@ absl::Status DbImpl::ObserveAsync(const SpacePtr& space,
                           DurabilityOf(options), std::move(pass_on))
             .status();
     if (!status.ok()) {
-      status = Settle(*admission, 0, RefusedByLog(status)).status();
+      status =
+          Settle(*admission, 0, Refused(status, RefusalCause::kLog)).status();
     }
   }
   if (!status.ok()) {
     callbacks_.Cancel();
     if (space->dropped_lsn() != 0) return Dropped(*space);
+    CountRefusal(status);
   }
   return status;
 }
@@ -224,19 +240,11 @@ wal::Durability DbImpl::DurabilityOf(const WriteOptions& options) const {
                                             : wal::Durability::kSync;
 }
 
-// Counts a write that was refused. `status` is returned as it is unless it is
-// RESOURCE_EXHAUSTED.
-absl::Status DbImpl::Refused(const absl::Status& status, RefusalCause cause,
-                             std::optional<int64_t> retry_after_micros) {
-  if (!absl::IsResourceExhausted(status)) return status;
-  refused_writes_[static_cast<size_t>(cause)].fetch_add(
+void DbImpl::CountRefusal(const absl::Status& status) {
+  const std::optional<Refusal> refusal = RefusalOf(status);
+  if (!refusal.has_value()) return;
+  refused_writes_[static_cast<size_t>(refusal->cause)].fetch_add(
       1, std::memory_order_relaxed);
-  return AttachRefusal(status, cause, retry_after_micros);
-}
-
-// It is a checkpoint, or the user, who makes room there.
-absl::Status DbImpl::RefusedByLog(const absl::Status& status) {
-  return Refused(status, RefusalCause::kLog, std::nullopt);
 }
 
 absl::StatusOr<DbImpl::Admission> DbImpl::Admit(
@@ -329,12 +337,14 @@ absl::StatusOr<Lsn> DbImpl::Append(absl::Span<const schema::RecordDraft> drafts,
         writer_
             ->Append(drafts, MicrosLeft(deadline), DurabilityOf(options), &lsn)
             .status();
-    status = Settle(*admission, lsn, RefusedByLog(status)).status();
+    status =
+        Settle(*admission, lsn, Refused(status, RefusalCause::kLog)).status();
   }
   if (status.ok()) return lsn;
   for (const SpacePtr& space : spaces) {
     if (space->dropped_lsn() != 0) return Dropped(*space);
   }
+  CountRefusal(status);
   return status;
 }
 

@@ -61,6 +61,11 @@ absl::Status CheckRange(absl::string_view name, uint64_t value, uint64_t low,
       absl::StrCat(name, " is ", value, ", allowed are ", low, " to ", high));
 }
 
+absl::Status CheckDurability(Durability durability) {
+  return CheckRange("durability", static_cast<uint64_t>(durability), 0,
+                    static_cast<uint64_t>(Durability::kProcess));
+}
+
 absl::string_view MetricName(int metric) {
   constexpr absl::string_view kNames[] = {"L2", "cosine", "inner product"};
   return metric >= 0 && metric <= schema::kMetricLast ? kNames[metric]
@@ -92,6 +97,10 @@ absl::Status CheckOptions(const Options& options) {
   ENGRAM_RETURN_IF_ERROR(CheckRange("wal_limit_bytes", options.wal_limit_bytes,
                                     kSegmentsMin * options.wal_segment_bytes,
                                     UINT64_MAX));
+  ENGRAM_RETURN_IF_ERROR(CheckDurability(options.durability));
+  ENGRAM_RETURN_IF_ERROR(
+      CheckRange("wal_backend", static_cast<uint64_t>(options.wal_backend), 0,
+                 static_cast<uint64_t>(WalBackend::kPwrite)));
   ENGRAM_RETURN_IF_ERROR(CheckRange(
       "async_writes_max", options.async_writes_max, 1, kAsyncWritesMax));
   ENGRAM_RETURN_IF_ERROR(CheckRange(
@@ -113,8 +122,14 @@ absl::Status CheckOptions(const Options& options) {
 }
 
 absl::Status CheckWriteOptions(const WriteOptions& options) {
+  ENGRAM_RETURN_IF_ERROR(CheckDurability(options.durability));
   return CheckRange("priority", static_cast<uint64_t>(options.priority), 0,
                     ingest::kPriorities - 1);
+}
+
+absl::Status CheckStage(Stage stage) {
+  return CheckRange("stage", static_cast<uint64_t>(stage), 0,
+                    static_cast<uint64_t>(Stage::kCheckpointed));
 }
 
 absl::Status CheckSearchOptions(const SearchOptions& options) {

@@ -13,6 +13,7 @@ namespace engram::internal {
 absl::Status CheckOptions(const Options& options);
 absl::Status CheckSearchOptions(const SearchOptions& options);
 absl::Status CheckWriteOptions(const WriteOptions& options);
+absl::Status CheckStage(Stage stage);
 
 // FAILED_PRECONDITION naming both values unless `options` are those that the
 // space was created with.

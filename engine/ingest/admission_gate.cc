@@ -85,7 +85,8 @@ absl::Status AdmissionGate::Admit(const Demand& demand, int64_t timeout_micros,
     return absl::FailedPreconditionError(
         absl::StrCat(scope_, ": is being closed or dropped"));
   }
-  Take(demand.records, demand.bytes);
+  records_ += demand.records;
+  bytes_ += demand.bytes;
   return absl::OkStatus();
 }
 
@@ -97,28 +98,34 @@ void AdmissionGate::Close() {
   released_.NotifyAll();
 }
 
-void AdmissionGate::Take(uint64_t records, uint64_t bytes) {
-  if (records_ == 0) drain_.Begin(Now());
-  records_ += records;
-  bytes_ += bytes;
-}
-
 void AdmissionGate::GiveBack(uint64_t records, uint64_t bytes) {
-  ENGRAM_CHECK(records <= records_ && bytes <= bytes_);
+  ENGRAM_CHECK(records + published_ <= records_ && bytes <= bytes_);
   records_ -= records;
   bytes_ -= bytes;
 }
 
 void AdmissionGate::Force(uint64_t records, uint64_t bytes) {
   MutexLock lock(mutex_);
-  Take(records, bytes);
+  records_ += records;
+  bytes_ += bytes;
+}
+
+void AdmissionGate::Publish(uint64_t records) {
+  MutexLock lock(mutex_);
+  ENGRAM_CHECK(records + published_ <= records_);
+  if (published_ == 0) drain_.Resume(Now());
+  published_ += records;
 }
 
 void AdmissionGate::Release(uint64_t records, uint64_t bytes) {
   {
     MutexLock lock(mutex_);
+    ENGRAM_CHECK(records <= published_);
+    published_ -= records;
     GiveBack(records, bytes);
-    drain_.Add(records, bytes, Now());
+    const int64_t now = Now();
+    drain_.Add(records, bytes, now);
+    if (published_ == 0) drain_.Pause(now);
   }
   released_.NotifyAll();
 }

@@ -73,7 +73,10 @@ class AdmissionGate {
   // before.
   void Force(uint64_t records, uint64_t bytes);
 
-  // Takes back what was admitted and is indexed.
+  // So many records of what was admitted are logged, and wait to be indexed.
+  void Publish(uint64_t records);
+
+  // Takes back what was admitted, published and is indexed.
   void Release(uint64_t records, uint64_t bytes);
 
   // Takes back what was admitted and was not logged after all.
@@ -92,8 +95,6 @@ class AdmissionGate {
   Refusal Refuse(const Demand& demand) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RefusedStatus(Priority priority) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Take(uint64_t records, uint64_t bytes)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void GiveBack(uint64_t records, uint64_t bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -104,6 +105,7 @@ class AdmissionGate {
   CondVar released_;
   uint64_t records_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t published_ ABSL_GUARDED_BY(mutex_) = 0;  // of records_
   uint64_t refused_of_records_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t refused_of_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   DrainMeter drain_ ABSL_GUARDED_BY(mutex_);

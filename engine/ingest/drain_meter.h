@@ -10,73 +10,74 @@
 
 namespace engram::ingest {
 
-// Measures the last second in which there was something to drain: a pause is no
-// slowness. Times are microseconds of one clock that does not go back.
+// Measures the last second in which there was something to index: a pause is no
+// slowness, and where writers are slower than the workers it is not the writers
+// that are measured. Times are microseconds of one clock that does not go back.
 //
 // Thread safety: none of its own.
 class DrainMeter {
  public:
-  // There is something to drain, after a time without.
-  void Begin(int64_t now) {
-    samples_.clear();
-    samples_.push_back({now, records_, bytes_});
+  // There is something to index from now on.
+  void Resume(int64_t now) { resumed_ = now; }
+
+  // There is nothing any more.
+  void Pause(int64_t now) {
+    busy_micros_ = BusyMicros(now);
+    resumed_.reset();
   }
 
-  // Begin() was called before.
+  // So much is indexed.
   void Add(uint64_t records, uint64_t bytes, int64_t now) {
     records_ += records;
     bytes_ += bytes;
-    if (now - samples_.back().micros < kSampleMicros) return;
-    samples_.push_back({now, records_, bytes_});
-    while (samples_.size() > 2 && now - samples_[1].micros > kWindowMicros) {
+    const int64_t busy = BusyMicros(now);
+    if (busy - samples_.back().busy_micros < kSampleMicros) return;
+    samples_.push_back({busy, records_, bytes_});
+    while (busy - samples_[1].busy_micros > kWindowMicros) {
       samples_.pop_front();
     }
-    last_ = RateAt(now).value_or(last_);
   }
 
-  // How long it takes to drain so much; nothing if that was never measured.
+  // How long it takes to index so much; nothing before enough was measured.
   std::optional<int64_t> Micros(uint64_t records, uint64_t bytes,
                                 int64_t now) const {
-    const std::optional<Rate> rate = RateAt(now);
-    const Rate& used = rate.has_value() ? *rate : last_;
-    if (used.records <= 0 || used.bytes <= 0) return std::nullopt;
-    const double micros = std::max(static_cast<double>(records) / used.records,
-                                   static_cast<double>(bytes) / used.bytes);
-    return static_cast<int64_t>(std::min(micros, kMicrosMax));
+    const Sample& first = samples_.front();
+    const auto busy = static_cast<double>(BusyMicros(now) - first.busy_micros);
+    if (busy < kTrustedMicros || records_ == first.records) return std::nullopt;
+    const double shares = std::max(Share(records, records_ - first.records),
+                                   Share(bytes, bytes_ - first.bytes));
+    return static_cast<int64_t>(std::min(shares * busy, kMicrosMax));
   }
 
  private:
   static constexpr int64_t kSampleMicros = 20'000;
   static constexpr int64_t kWindowMicros = 1'000'000;
   // What is measured in less says little: records come off in batches.
-  static constexpr int64_t kTrustedMicros = 100'000;
+  static constexpr double kTrustedMicros = 100'000;
   static constexpr double kMicrosMax = 3600e6;
 
   struct Sample {
-    int64_t micros;
-    uint64_t records;
-    uint64_t bytes;
-  };
-  struct Rate {  // per microsecond
-    double records = 0;
-    double bytes = 0;
+    int64_t busy_micros = 0;
+    uint64_t records = 0;
+    uint64_t bytes = 0;
   };
 
-  std::optional<Rate> RateAt(int64_t now) const {
-    if (samples_.empty()) return std::nullopt;
-    const Sample& first = samples_.front();
-    if (now - first.micros < kTrustedMicros || records_ == first.records) {
-      return std::nullopt;
-    }
-    const auto micros = static_cast<double>(now - first.micros);
-    return Rate{static_cast<double>(records_ - first.records) / micros,
-                static_cast<double>(bytes_ - first.bytes) / micros};
+  // Records that are indexed have bytes.
+  static double Share(uint64_t part, uint64_t whole) {
+    return static_cast<double>(part) /
+           static_cast<double>(std::max<uint64_t>(whole, 1));
   }
 
-  std::deque<Sample> samples_;
+  // How long there was something to index, until `now`.
+  int64_t BusyMicros(int64_t now) const {
+    return busy_micros_ + (resumed_.has_value() ? now - *resumed_ : 0);
+  }
+
+  std::deque<Sample> samples_ = {Sample()};  // never empty
+  int64_t busy_micros_ = 0;                  // until it was paused last
+  std::optional<int64_t> resumed_;
   uint64_t records_ = 0;
   uint64_t bytes_ = 0;
-  Rate last_;
 };
 
 }  // namespace engram::ingest

@@ -177,6 +177,11 @@ std::vector<std::string> SpaceState::ListIds() const {
   return ids;
 }
 
+Latencies SpaceState::GetLatencies() const {
+  MutexLock lock(mutex_);
+  return latencies_ == nullptr ? Latencies() : *latencies_;
+}
+
 SpaceStats SpaceState::GetStats(Lsn log_lsn) const {
   SpaceStats stats;
   stats.id = description_.id;
@@ -204,6 +209,7 @@ SpaceStats SpaceState::GetStats(Lsn log_lsn) const {
   const ingest::AdmissionStats admission = gate_.GetStats();
   stats.pending_bytes = admission.bytes;
   stats.pressure = admission.pressure;
+  stats.latencies = ToStats(GetLatencies());
   stats.refused_of_records = admission.refused_of_records;
   stats.refused_of_bytes = admission.refused_of_bytes;
   stats.memory_bytes = index_.memory_bytes();

@@ -279,6 +279,17 @@ void SpaceState::RetireRecord(const IndexRecord& record,
   removed_ids_.erase(entry.record.id);
 }
 
+void SpaceState::CountIndexed(const IndexBatch& batch) {
+  if (latencies_ == nullptr) return;  // all of them were replayed
+  const int64_t now = Clock::System().MonotonicMicros();
+  for (const IndexRecord& record : batch.records) {
+    const TailEntry& entry = *record.entry;
+    if (entry.record.handed_in_micros == 0) continue;
+    latencies_->durable_to_indexed.Add(now - entry.published_micros);
+    latencies_->to_indexed.Add(now - entry.record.handed_in_micros);
+  }
+}
+
 void SpaceState::RetireBatch(IndexBatch* batch) {
   // Before the ticket below: whoever has collected these slots by then has a
   // guard that is older, and nobody collects them later.
@@ -286,6 +297,7 @@ void SpaceState::RetireBatch(IndexBatch* batch) {
   std::vector<uint32_t> replaced;
   {
     MutexLock lock(mutex_);
+    CountIndexed(*batch);
     for (const IndexRecord& record : batch->records) {
       RetireRecord(record, &replaced);
     }

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/base/check.h"
+#include "storage/base/clock.h"
 
 namespace engram::space {
 
@@ -22,6 +23,7 @@ void SpaceState::Publish(const schema::RecordView& record,
   const bool observe = record.type == schema::RecordType::kObserve;
   const float inverse_norm =
       observe ? index_.distance().InverseNorm(record.vector) : 0;
+  const int64_t now = Clock::System().MonotonicMicros();
   MutexLock lock(mutex_);
   ENGRAM_CHECK(record.lsn > published_lsn_);
   published_lsn_ = record.lsn;
@@ -32,6 +34,12 @@ void SpaceState::Publish(const schema::RecordView& record,
   entry.group = group;
   entry.inverse_norm = inverse_norm;
   entry.admitted_bytes = admitted_bytes;
+  entry.published_micros = now;
+  // What is replayed was written by another process.
+  if (record.handed_in_micros != 0) {
+    if (latencies_ == nullptr) latencies_ = std::make_unique<Latencies>();
+    latencies_->to_durable.Add(now - record.handed_in_micros);
+  }
 
   const std::optional<VersionRef> current = versions_.Find(record.id);
   if (current.has_value()) Supersede(*current, &entry);

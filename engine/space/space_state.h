@@ -24,6 +24,7 @@
 #include "engine/ingest/backlog_owner.h"
 #include "engine/space/grace_queue.h"
 #include "engine/space/index_batch.h"
+#include "engine/space/latencies.h"
 #include "engine/space/planning_ring.h"
 #include "engine/space/space_index.h"
 #include "engine/space/space_snapshot.h"
@@ -140,6 +141,8 @@ class SpaceState final : public ingest::BacklogOwner {
   // `log_lsn` is where an idle space's watermarks stand.
   SpaceStats GetStats(Lsn log_lsn) const;
 
+  Latencies GetLatencies() const;
+
   uint64_t pending_records() const;
 
   // Whether every record with an LSN <= `lsn` is indexed, or checkpointed.
@@ -232,6 +235,8 @@ class SpaceState final : public ingest::BacklogOwner {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
   void RetireBatch(IndexBatch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  void CountIndexed(const IndexBatch& batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RetireRecord(const IndexRecord& record, std::vector<uint32_t>* replaced)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_, mutex_);
   void FinishBatch(IndexBatch* batch) ABSL_LOCKS_EXCLUDED(turn_mutex_, mutex_);
@@ -347,6 +352,8 @@ class SpaceState final : public ingest::BacklogOwner {
   absl::flat_hash_set<std::string> saving_removed_ids_ ABSL_GUARDED_BY(mutex_);
   uint64_t unsaved_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t saving_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Null before the first record: most spaces of many are idle.
+  std::unique_ptr<Latencies> latencies_ ABSL_GUARDED_BY(mutex_);
   Lsn published_lsn_ ABSL_GUARDED_BY(mutex_) = 0;
   Lsn indexed_lsn_ ABSL_GUARDED_BY(mutex_) = 0;
   // No record below it is missing in the head; 0: none at all is.

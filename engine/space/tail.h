@@ -31,6 +31,7 @@ struct TailEntry {
   std::shared_ptr<const wal::Group> group;
   float inverse_norm = 0;  // see index::VectorDistance
   uint32_t admitted_bytes = 0;
+  int64_t published_micros = 0;
 
   // How the slot of a version finds the record that ends it, which is the one
   // that takes it out of the index. Under the space's mutex.

@@ -39,9 +39,10 @@ void Group::Add(const schema::RecordDraft& draft, Lsn lsn) {
   schema::EncodeRecord(draft, lsn,
                        data_.data() + sizeof(GroupHeader) + record_bytes_);
   record_bytes_ += bytes;
-  if (draft.priority != schema::kNormalPriority) {
-    priorities_.resize(record_count_, schema::kNormalPriority);
-    priorities_.push_back(draft.priority);
+  if (draft.priority != schema::kNormalPriority ||
+      draft.handed_in_micros != 0) {
+    tags_.resize(record_count_);
+    tags_.push_back({draft.priority, draft.handed_in_micros});
   }
   ++record_count_;
   if (schema::IsMarker(draft.type)) return;
@@ -77,7 +78,10 @@ void Group::ForEachRecord(
   const char* record = data_.data() + sizeof(GroupHeader);
   for (uint32_t i = 0; i < record_count_; ++i) {
     schema::RecordView view = schema::ViewRecord(record);
-    if (i < priorities_.size()) view.priority = priorities_[i];
+    if (i < tags_.size()) {
+      view.priority = tags_[i].priority;
+      view.handed_in_micros = tags_[i].handed_in_micros;
+    }
     visit(view);
     record += schema::RecordStride(record);
   }

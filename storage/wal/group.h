@@ -75,8 +75,12 @@ class Group {
   uint32_t record_count_ = 0;
   Lsn first_lsn_ = 0;
   Lsn last_lsn_ = 0;
-  // Of the records up to the last one that has no normal priority.
-  std::vector<uint8_t> priorities_;
+  // What is not written, of the records up to the last one that has any.
+  struct Tag {
+    uint8_t priority = schema::kNormalPriority;
+    int64_t handed_in_micros = 0;
+  };
+  std::vector<Tag> tags_;
 };
 
 }  // namespace engram::wal

@@ -40,6 +40,8 @@ uint64_t SegmentFileNumber(absl::string_view name) {
     number =
         number * 16 + static_cast<uint64_t>(digit ? c - '0' : c - 'a' + 10);
   }
+  // No segment has a larger one; whoever made the file, we did not.
+  if (number > schema::kWalNumberMax) return 0;
   return number;
 }
 
@@ -168,6 +170,12 @@ void Segments::PrepareLoop() {
 
 absl::StatusOr<std::unique_ptr<io::File>> Segments::Take(
     const schema::SegmentHeader& header) {
+  if (header.number > schema::kWalNumberMax) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        directory_->path(), ": the log would go on in segment ", header.number,
+        ", allowed are up to ", schema::kWalNumberMax,
+        "; a file that is none of the log's may have that number"));
+  }
   std::string spare;
   {
     MutexLock lock(mutex_);

@@ -1,8 +1,10 @@
 // Writes that find the queues full: refused loudly, before anything is logged.
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -186,6 +188,56 @@ TEST_F(AdmissionTest, APriorityThatIsNoneIsRefused) {
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("priority is 3, allowed are 0 to 2"));
+}
+
+TEST_F(AdmissionTest, EnumsThatAreNoneAreRefused) {
+  Open();
+  WriteOptions options;
+  options.durability = static_cast<Durability>(3);
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      quiet_.Observe({"a", TestVector(kDimension, 1), ""}, options).status()));
+  const auto stage = static_cast<Stage>(3);
+  EXPECT_TRUE(absl::IsInvalidArgument(db_->Wait(0, stage, absl::Seconds(1))));
+  EXPECT_TRUE(absl::IsInvalidArgument(quiet_.Wait(0, stage, absl::Seconds(1))));
+}
+
+// What asynchronous writes to a space that is dropped meanwhile were given is
+// free again before their callbacks run, which may wait for it.
+TEST_F(AdmissionTest, ACallbackFindsTheRoomOfWritesThatWereDropped) {
+  constexpr int kWrites = 30;
+  constexpr int kRounds = 5;
+  options_.total_pending_records_max = 8;
+  Open();
+  for (int round = 0; round < kRounds; ++round) {
+    Space dropped = OpenSpace("dropped");
+    std::atomic<int> refused{0};
+    std::thread dropper([&] { EXPECT_TRUE(db_->DropSpace("dropped").ok()); });
+    for (int i = 0; i < kWrites; ++i) {
+      const absl::Status status = dropped.ObserveAsync(
+          {absl::StrCat("a", i), TestVector(kDimension, 1), ""}, {},
+          [&](const absl::StatusOr<Lsn>&) {
+            WriteOptions options;
+            options.admission_timeout = absl::Seconds(5);
+            const absl::Status from_callback =
+                quiet_.Observe({"b", TestVector(kDimension, 2), ""}, options)
+                    .status();
+            if (absl::IsResourceExhausted(from_callback)) ++refused;
+          });
+      EXPECT_TRUE(status.ok() || absl::IsNotFound(status)) << status;
+    }
+    dropper.join();
+    // Callbacks run in order.
+    std::atomic<bool> last{false};
+    ASSERT_TRUE(quiet_
+                    .ObserveAsync({"c", TestVector(kDimension, 3), ""}, {},
+                                  [&](const absl::StatusOr<Lsn>&) {
+                                    last = true;
+                                    last.notify_all();
+                                  })
+                    .ok());
+    last.wait(false);
+    ASSERT_EQ(refused, 0) << "round " << round;
+  }
 }
 
 TEST(RefusalTest, OnlyARefusalCarriesOne) {

@@ -194,6 +194,44 @@ TEST_P(DurabilityTest, CallbacksThatAreDueAreBounded) {
   EXPECT_TRUE(absl::IsResourceExhausted(from_callback)) << from_callback;
 }
 
+TEST_P(DurabilityTest, ACallbackThatReturnedMakesRoomForTheNextWrite) {
+  options_.async_writes_max = 4;
+  Open();
+  if (IsSkipped()) return;
+  const std::vector<float> vector = {1, 1};
+  WriteOptions at_once;
+  at_once.admission_timeout = absl::ZeroDuration();
+  Event go_on;
+  std::atomic<int> called{0};
+  std::atomic<int> refused{0};
+  // All four wait behind the first; each but the first one sends another write
+  // into the place of the one before it.
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(space_
+                    .ObserveAsync({"a", vector, ""}, at_once,
+                                  [&, i](const absl::StatusOr<Lsn>&) {
+                                    if (i == 0) go_on.Wait();
+                                    ++called;
+                                    if (i == 0) return;
+                                    if (!space_
+                                             .ObserveAsync(
+                                                 {"b", vector, ""}, at_once,
+                                                 [&](const auto&) { ++called; })
+                                             .ok()) {
+                                      ++refused;
+                                    }
+                                  })
+                    .ok());
+  }
+  ASSERT_TRUE(
+      db_->Wait(db_->GetStats()->last_lsn, Stage::kDurable, absl::Seconds(60))
+          .ok());
+  go_on.Set();
+  while (called + refused < 7) std::this_thread::yield();
+  EXPECT_EQ(refused, 0);
+  ASSERT_TRUE(db_->Close().ok());
+}
+
 TEST_P(DurabilityTest, WhatIsRefusedIsNotCalledBack) {
   Open();
   if (IsSkipped()) return;

@@ -1,4 +1,4 @@
-// What the stats say of the workers.
+// What the stats say of the workers, and of how long records took.
 
 #include <algorithm>
 #include <cstdint>
@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "engram/db.h"
 #include "gtest/gtest.h"
@@ -113,6 +114,34 @@ TEST_F(WorkerStatsTest, WhoHelpsWithAHotSpaceIsSeen) {
     joined += worker.joined_records;
   }
   EXPECT_GT(joined, 0u);
+}
+
+TEST_F(WorkerStatsTest, EachRecordsLatenciesAreCountedOnce) {
+  constexpr int kSpaces = 2;
+  constexpr int kCount = 30;
+  Open(2);
+  EXPECT_EQ(db_->GetStats()->latencies.to_durable.count, 0u);
+  const absl::Time begin = absl::Now();
+  Write(kSpaces, kCount);
+  const IngestLatencies all = db_->GetStats()->latencies;
+  const absl::Duration most = (absl::Now() - begin) * 1.125;
+  for (const LatencyStats& stats :
+       {all.to_durable, all.durable_to_indexed, all.to_indexed}) {
+    EXPECT_EQ(stats.count, uint64_t{kSpaces * kCount});
+    EXPECT_LE(stats.p50, stats.p99);
+    EXPECT_LE(stats.p99, stats.p999);
+    EXPECT_LE(stats.p999, stats.max);
+    EXPECT_LE(stats.max, most);
+  }
+  EXPECT_GT(all.to_durable.p50, absl::ZeroDuration()) << "a sync takes time";
+  EXPECT_GE(all.to_indexed.max, all.to_durable.max);
+  const Space one = db_->OpenSpace("space0", {}).value();
+  EXPECT_EQ(one.GetStats()->latencies.to_indexed.count, uint64_t{kCount});
+
+  // Another process' writes are not this one's.
+  ASSERT_TRUE(db_->Close().ok());
+  Open(1);
+  EXPECT_EQ(db_->GetStats()->latencies.to_indexed.count, 0u);
 }
 
 }  // namespace

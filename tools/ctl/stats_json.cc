@@ -17,6 +17,24 @@ Json ToJson(const WorkerStats& stats) {
   };
 }
 
+Json ToJson(const LatencyStats& stats) {
+  return Json{
+      {"count", stats.count},
+      {"p50_us", absl::ToInt64Microseconds(stats.p50)},
+      {"p99_us", absl::ToInt64Microseconds(stats.p99)},
+      {"p999_us", absl::ToInt64Microseconds(stats.p999)},
+      {"max_us", absl::ToInt64Microseconds(stats.max)},
+  };
+}
+
+Json ToJson(const IngestLatencies& stats) {
+  return Json{
+      {"to_durable", ToJson(stats.to_durable)},
+      {"durable_to_indexed", ToJson(stats.durable_to_indexed)},
+      {"to_indexed", ToJson(stats.to_indexed)},
+  };
+}
+
 }  // namespace
 
 Json ToJson(const DbStats& stats) {
@@ -44,6 +62,7 @@ Json ToJson(const DbStats& stats) {
         {"log", stats.refused.log},
         {"async_writes", stats.refused.async_writes}}},
       {"replayed_records", stats.replayed_records},
+      {"latencies", ToJson(stats.latencies)},
       {"last_lsn", stats.last_lsn},
       {"durable_lsn", stats.durable_lsn},
       {"low_water_lsn", stats.low_water_lsn},
@@ -90,6 +109,7 @@ Json ToJson(const SpaceStats& stats) {
       {"checkpoints", stats.checkpoints},
       {"nodes_reattached", stats.nodes_reattached},
       {"unreachable_nodes", stats.unreachable_nodes},
+      {"latencies", ToJson(stats.latencies)},
       {"searches", stats.searches},
       {"exact_fallbacks", stats.exact_fallbacks},
   };

@@ -24,6 +24,24 @@ struct RefusedWrites {
   uint64_t async_writes = 0;
 };
 
+// Quantiles of how long something took, right to an eighth and never too small.
+struct LatencyStats {
+  uint64_t count = 0;
+  absl::Duration p50 = absl::ZeroDuration();
+  absl::Duration p99 = absl::ZeroDuration();
+  absl::Duration p999 = absl::ZeroDuration();
+  absl::Duration max = absl::ZeroDuration();
+};
+
+// Of records that were written since Open(), from the call on: waiting for
+// room is a part of it.
+struct IngestLatencies {
+  LatencyStats to_durable;  // until it is acknowledged: written only, where
+                            // that is all its Durability asks for
+  LatencyStats durable_to_indexed;  // from there until it is in the index
+  LatencyStats to_indexed;          // both
+};
+
 struct SpaceStats {
   uint64_t id = 0;  // never reused, also not after DropSpace
   std::string name;
@@ -59,6 +77,7 @@ struct SpaceStats {
   uint64_t checkpoints = 0;        // since Open()
   uint64_t nodes_reattached = 0;   // made reachable again, since Open()
   uint64_t unreachable_nodes = 0;  // that the last checkpoint's pass left
+  IngestLatencies latencies;
   uint64_t searches = 0;           // since Open()
   uint64_t exact_fallbacks = 0;    // searches that the graph left short of k
 };
@@ -95,6 +114,8 @@ struct DbStats {
   uint64_t refused_writes = 0;    // since Open(), of any cause
   RefusedWrites refused;          // the same by cause
   uint64_t replayed_records = 0;  // read from the log by Open()
+
+  IngestLatencies latencies;  // of all spaces that there are
 
   // The log.
   std::string wal_backend;  // "io_uring", "pwrite"; "none" if read_only

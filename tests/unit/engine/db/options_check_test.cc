@@ -77,6 +77,20 @@ TEST(OptionsCheckTest, TheLogHoldsFourSegmentsAtLeast) {
 TEST(OptionsCheckTest, LimitsOfZeroAreRefusedByName) {
   EXPECT_THAT(Refusal([](Options* o) { o->checkpoint_wal_bytes = 0; }),
               HasSubstr("checkpoint_wal_bytes is 0"));
+  EXPECT_THAT(Refusal([](Options* o) { o->durability = Durability{3}; }),
+              HasSubstr("durability is 3, allowed are 0 to 2"));
+  EXPECT_THAT(Refusal([](Options* o) { o->wal_backend = WalBackend{3}; }),
+              HasSubstr("wal_backend is 3, allowed are 0 to 2"));
+  EXPECT_THAT(Refusal([](Options* o) { o->low_priority_percent = 0; }),
+              HasSubstr("low_priority_percent is 0, allowed are 1 to 80"));
+  EXPECT_THAT(Refusal([](Options* o) { o->low_priority_percent = 81; }),
+              HasSubstr("low_priority_percent is 81"));
+  EXPECT_THAT(Refusal([](Options* o) { o->normal_priority_percent = 101; }),
+              HasSubstr("normal_priority_percent is 101"));
+  EXPECT_THAT(Refusal([](Options* o) { o->total_pending_records_max = 0; }),
+              HasSubstr("total_pending_records_max is 0"));
+  EXPECT_THAT(Refusal([](Options* o) { o->total_pending_bytes_max = 0; }),
+              HasSubstr("total_pending_bytes_max is 0"));
   EXPECT_THAT(Refusal([](Options* o) { o->pending_records_max = 0; }),
               HasSubstr("pending_records_max is 0"));
   EXPECT_THAT(Refusal([](Options* o) { o->pending_bytes_max = 0; }),

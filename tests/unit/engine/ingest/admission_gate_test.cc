@@ -24,6 +24,12 @@ AdmissionLimits Limits(uint64_t records, uint64_t bytes) {
   return limits;
 }
 
+// Something that was admitted is logged and indexed.
+void Index(AdmissionGate* gate, uint64_t records, uint64_t bytes) {
+  gate->Publish(records);
+  gate->Release(records, bytes);
+}
+
 TEST(AdmissionGateTest, AdmitsUpToTheLimitOfRecordsAndNoFurther) {
   AdmissionGate gate("s", Limits(3, 1000));
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(gate.Admit({1, 1}, kNoWait).ok());
@@ -54,7 +60,7 @@ TEST(AdmissionGateTest, MoreThanTheLimitIsAdmittedWhenNothingElseIsPending) {
   AdmissionGate gate("s", Limits(2, 100));
   EXPECT_TRUE(gate.Admit({50, 5000}, kNoWait).ok());
   EXPECT_TRUE(absl::IsResourceExhausted(gate.Admit({1, 1}, kNoWait)));
-  gate.Release(50, 5000);
+  Index(&gate, 50, 5000);
   EXPECT_TRUE(gate.Admit({1, 1}, kNoWait).ok());
   EXPECT_TRUE(absl::IsResourceExhausted(gate.Admit({50, 1}, kNoWait)));
   EXPECT_TRUE(absl::IsResourceExhausted(gate.Admit({1, 5000}, kNoWait)));
@@ -67,7 +73,7 @@ TEST(AdmissionGateTest, ForceKnowsNoLimitButCounts) {
   EXPECT_EQ(gate.records(), 20u);
   EXPECT_EQ(gate.bytes(), 2000u);
   EXPECT_TRUE(absl::IsResourceExhausted(gate.Admit({1, 1}, kNoWait)));
-  gate.Release(19, 1950);
+  Index(&gate, 19, 1950);
   EXPECT_TRUE(gate.Admit({1, 1}, kNoWait).ok());
 }
 
@@ -90,7 +96,7 @@ TEST(AdmissionGateTest, WhoWaitsIsAdmittedAsSoonAsThereIsRoom) {
   });
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_FALSE(admitted);
-  gate.Release(1, 1);
+  Index(&gate, 1, 1);
   waiter.join();
   EXPECT_EQ(gate.records(), 1u);
   EXPECT_EQ(gate.bytes(), 2u);
@@ -106,7 +112,7 @@ TEST(AdmissionGateTest, OneReleaseWakesEveryoneForWhomThereIsRoom) {
   }
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   const int64_t begin = Clock::System().MonotonicMicros();
-  gate.Release(kWaiters, 8);
+  Index(&gate, kWaiters, 8);
   for (std::thread& waiter : waiters) waiter.join();
   EXPECT_LT(Clock::System().MonotonicMicros() - begin, kLong / 2)
       << "someone slept until the time was up";
@@ -126,7 +132,7 @@ TEST(AdmissionGateTest, ManyThreadsNeverExceedTheLimit) {
         EXPECT_TRUE(gate.Admit({1, 10}, kLong).ok());
         if (++inside > 5) ++exceeded;
         --inside;
-        gate.Release(1, 10);
+        Index(&gate, 1, 10);
       }
     });
   }
@@ -139,8 +145,12 @@ TEST(AdmissionGateTest, ManyThreadsNeverExceedTheLimit) {
 TEST(AdmissionGateDeathTest, ReleasingMoreThanWasAdmittedIsABug) {
   AdmissionGate gate("s", Limits(5, 50));
   ASSERT_TRUE(gate.Admit({1, 10}, kNoWait).ok());
-  EXPECT_DEATH(gate.Release(2, 10), "");
-  EXPECT_DEATH(gate.Release(1, 11), "");
+  EXPECT_DEATH(gate.Cancel(2, 10), "");
+  EXPECT_DEATH(gate.Cancel(1, 11), "");
+  EXPECT_DEATH(gate.Release(1, 10), "") << "it was not published";
+  EXPECT_DEATH(gate.Publish(2), "");
+  gate.Publish(1);
+  EXPECT_DEATH(gate.Cancel(1, 10), "") << "it was published";
 }
 
 // --- Priorities
@@ -162,7 +172,7 @@ TEST(AdmissionGateTest, EachPriorityFillsItsShareAndNoMore) {
   EXPECT_FALSE(admits(Priority::kNormal));
   for (int i = 0; i < 2; ++i) EXPECT_TRUE(admits(Priority::kHigh));
   EXPECT_FALSE(admits(Priority::kHigh));
-  gate.Release(3, 3);
+  Index(&gate, 3, 3);
   EXPECT_FALSE(admits(Priority::kLow));
   EXPECT_TRUE(admits(Priority::kNormal));
 }
@@ -193,10 +203,10 @@ TEST(AdmissionGateTest, WhoeverWaitsIsAdmittedWhenHisShareIsFree) {
     EXPECT_TRUE(gate.Admit({1, 1, Priority::kLow}, kLong).ok());
     admitted = true;
   });
-  gate.Release(3, 3);
+  Index(&gate, 3, 3);
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_FALSE(admitted) << "5 of 10 is what low priority may fill";
-  gate.Release(1, 1);
+  Index(&gate, 1, 1);
   waiter.join();
   EXPECT_EQ(gate.records(), 5u);
 }
@@ -222,6 +232,7 @@ TEST(AdmissionGateTest, ARefusalSaysWhatWasTooMuchAndIsCountedThere) {
 TEST(AdmissionGateTest, RetryAfterFollowsFromHowFastItDrains) {
   AdmissionGate gate("s", Limits(100, 1'000'000));
   ASSERT_TRUE(gate.Admit({100, 100}, kNoWait).ok());
+  gate.Publish(100);
   const int64_t begin = Clock::System().MonotonicMicros();
   constexpr int kReleases = 15;
   for (int i = 0; i < kReleases; ++i) {

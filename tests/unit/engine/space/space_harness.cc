@@ -49,6 +49,7 @@ void SpaceHarness::Make(uint32_t flat_records_max) {
 void SpaceHarness::Publish(const schema::RecordDraft& draft) {
   const auto group = MakeGroup(draft, ++last_lsn_);
   ASSERT_TRUE(space_->gate().Admit({1, kAdmitted}, 0).ok());
+  space_->gate().Publish(1);
   space_->Publish(RecordOf(group), group, kAdmitted);
 }
 

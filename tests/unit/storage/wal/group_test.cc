@@ -32,20 +32,24 @@ TEST(GroupTest, GrowsBeyondItsRoomAndKeepsItsRecords) {
   EXPECT_EQ(next, payloads.size());
 }
 
-TEST(GroupTest, ItsRecordsKeepTheirPriorityInMemory) {
+TEST(GroupTest, ItsRecordsKeepInMemoryWhatIsNotWritten) {
   constexpr uint8_t kNormal = schema::kNormalPriority;
+  const std::string payload = "text";
   const std::vector<uint8_t> priorities = {kNormal, 2, kNormal, 0, kNormal};
   Group group(0);
   Lsn lsn = 1;
   for (const uint8_t priority : priorities) {
-    schema::RecordDraft draft = DraftOf("text");
+    schema::RecordDraft draft = DraftOf(payload);
     draft.priority = priority;
+    draft.handed_in_micros = static_cast<int64_t>(lsn) % 3 * 10;
     group.Add(draft, lsn++);
   }
   group.Seal(5, 0, 0);
   std::vector<uint8_t> seen;
   group.ForEachRecord([&](const schema::RecordView& record) {
     seen.push_back(record.priority);
+    EXPECT_EQ(record.handed_in_micros,
+              static_cast<int64_t>(record.lsn) % 3 * 10);
   });
   EXPECT_EQ(seen, priorities);
 }

@@ -43,12 +43,14 @@ MemoryDirectory::Fault RefuseToCreate() {
 
 TEST(SegmentFileNameTest, RoundTripsAndRefusesOtherNames) {
   EXPECT_EQ(SegmentFileName(0x1f), "000000000000001f.log");
-  for (const uint64_t number : {uint64_t{1}, uint64_t{255}, ~uint64_t{0}}) {
+  for (const uint64_t number :
+       {uint64_t{1}, uint64_t{255}, schema::kWalNumberMax}) {
     EXPECT_EQ(SegmentFileNumber(SegmentFileName(number)), number);
   }
   for (const char* const name :
        {"", "1.log", "000000000000001F.log", "000000000000001f.tmp",
-        "00000000000000001f.log", "+00000000000001f.log", "spare-1"}) {
+        "00000000000000001f.log", "+00000000000001f.log", "spare-1",
+        "4000000000000001.log", "ffffffffffffffff.log"}) {
     EXPECT_EQ(SegmentFileNumber(name), 0u) << name;
   }
   EXPECT_TRUE(IsSpareFileName("spare-0"));
@@ -99,6 +101,18 @@ TEST(SegmentsTest, TakeWritesBothHeadersBeforeTheNameIsThere) {
     return;
   }
   FAIL() << "no header was durable before the rename";
+}
+
+TEST(SegmentsTest, NoSegmentIsMadeThatNobodyWouldRead) {
+  MemoryDirectory directory;
+  const auto segments = OpenSegments(&directory);
+  const absl::Status status =
+      segments->Take(Header(schema::kWalNumberMax + 1)).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_NE(status.message().find("4611686018427387905, allowed are up to"),
+            absl::string_view::npos)
+      << status;
+  EXPECT_TRUE(segments->live().empty());
 }
 
 TEST(SegmentsTest, TakesAndRecycles) {

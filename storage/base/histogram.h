@@ -1,0 +1,78 @@
+// Counts of durations, from which quantiles follow.
+
+#ifndef ENGRAM_STORAGE_BASE_HISTOGRAM_H_
+#define ENGRAM_STORAGE_BASE_HISTOGRAM_H_
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+namespace engram {
+
+// A histogram of microseconds in the manner of HdrHistogram: each power of two
+// is cut into eight buckets, so that a quantile is right to an eighth. Values
+// are those from 0 to about an hour; others count as the nearest.
+//
+// Thread safety: none of its own.
+class Histogram {
+ public:
+  void Add(int64_t micros) {
+    const auto value = static_cast<uint64_t>(
+        std::clamp<int64_t>(micros, 0, int64_t{kValueMax}));
+    ++counts_[BucketOf(value)];
+    ++count_;
+    max_ = std::max(max_, value);
+  }
+
+  void Merge(const Histogram& other) {
+    for (size_t i = 0; i < kBuckets; ++i) counts_[i] += other.counts_[i];
+    count_ += other.count_;
+    max_ = std::max(max_, other.max_);
+  }
+
+  uint64_t count() const { return count_; }
+  uint64_t max() const { return max_; }
+
+  // The smallest bound that at least this share of the values, 0 to 1, does not
+  // exceed; 0 without values.
+  uint64_t Quantile(double share) const {
+    const auto wanted =
+        static_cast<uint64_t>(std::ceil(share * static_cast<double>(count_)));
+    uint64_t seen = 0;
+    for (size_t i = 0; i < kBuckets; ++i) {
+      seen += counts_[i];
+      if (seen >= wanted && seen > 0) return std::min(LastOf(i), max_);
+    }
+    return max_;
+  }
+
+ private:
+  static constexpr uint64_t kSteps = 8;
+  static constexpr uint64_t kValueMax = (uint64_t{1} << 32) - 1;
+  static constexpr size_t kBuckets = 30 * kSteps;
+
+  // Up to 15 each value has its bucket.
+  static size_t BucketOf(uint64_t value) {
+    if (value < 2 * kSteps) return value;
+    const auto shift = static_cast<uint64_t>(std::bit_width(value)) - 4;
+    return shift * kSteps + (value >> shift);
+  }
+
+  // The largest value of a bucket.
+  static uint64_t LastOf(size_t bucket) {
+    if (bucket < 2 * kSteps) return bucket;
+    const uint64_t shift = bucket / kSteps - 1;
+    return ((bucket % kSteps + kSteps + 1) << shift) - 1;
+  }
+
+  std::array<uint64_t, kBuckets> counts_ = {};
+  uint64_t count_ = 0;
+  uint64_t max_ = 0;
+};
+
+}  // namespace engram
+
+#endif  // ENGRAM_STORAGE_BASE_HISTOGRAM_H_
