@@ -110,7 +110,9 @@ TEST(WorkerPoolTest, EverythingIsServedOnceAndInOrderPerOwner) {
   EXPECT_EQ(RecordsTaken(pool), uint64_t{kProducers * kRecords});
 }
 
-TEST(WorkerPoolTest, AnOwnerIsServedByItsHomeWorkerAlone) {
+// False if an owner was stolen: a worker that does not get the processor for
+// 10 ms has a surplus, however little there is to do.
+bool ExpectServedAtHome() {
   WorkerPool pool(4);
   std::vector<Member> members;
   for (uint64_t key = 1; key <= 20; ++key) members.emplace_back(&pool, key);
@@ -123,13 +125,23 @@ TEST(WorkerPoolTest, AnOwnerIsServedByItsHomeWorkerAlone) {
     for (Member& member : members) member.Push(&pool, round);
   }
   pool.Drain();
+  for (const WorkerCounters& worker : pool.counters()) {
+    if (worker.moves > 0) return false;
+  }
   std::vector<std::thread::id> of_home(4);
   for (size_t i = 0; i < members.size(); ++i) {
-    ASSERT_EQ(threads[i].size(), 1u);
+    EXPECT_EQ(threads[i].size(), 1u);
     std::thread::id& id = of_home[members[i].backlog->home];
     if (id == std::thread::id()) id = *threads[i].begin();
     EXPECT_EQ(*threads[i].begin(), id);
   }
+  return true;
+}
+
+TEST(WorkerPoolTest, AnOwnerIsServedByItsHomeWorkerUnlessItIsStolen) {
+  constexpr int kAttempts = 20;
+  int attempt = 1;
+  while (!ExpectServedAtHome()) ASSERT_LT(attempt++, kAttempts);
 }
 
 TEST(WorkerPoolTest, TheBatchFollowsTheDepth) {
