@@ -78,8 +78,8 @@ struct SpaceStats {
   uint64_t nodes_reattached = 0;   // made reachable again, since Open()
   uint64_t unreachable_nodes = 0;  // that the last checkpoint's pass left
   IngestLatencies latencies;
-  uint64_t searches = 0;           // since Open()
-  uint64_t exact_fallbacks = 0;    // searches that the graph left short of k
+  uint64_t searches = 0;         // since Open()
+  uint64_t exact_fallbacks = 0;  // searches that the graph left short of k
 };
 
 // What one worker thread has done since Open().
