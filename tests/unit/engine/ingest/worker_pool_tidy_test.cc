@@ -20,8 +20,9 @@ class UntidyOwner : public BacklogOwner {
     return {records_max, records_max, true};
   }
   bool Tidy() override {
-    ++calls_;
-    return --left_ > 0;
+    const bool more = --left_ > 0;
+    ++calls_;  // last: it is what the test waits for
+    return more;
   }
 
   int left() const { return left_.load(); }
