@@ -312,6 +312,7 @@ class Graph {
                         Scratch& scratch);
   bool ReparentChildren(uint32_t removed, uint32_t grandparent,
                         Scratch& scratch);
+  bool LeavePlaceToChild(uint32_t removed, uint32_t grandparent);
   void EnsureInLinks(uint32_t slot, Scratch& scratch);
   void ReplaceEntryPoint(uint32_t removed);
 
@@ -325,8 +326,9 @@ class Graph {
                       size_t count, float* out) const;
 
   // graph_reattach.cc
-  uint64_t ReattachTo(uint32_t root, SlotFilter is_live, Scratch& scratch);
-  void ReattachAll(uint32_t root);
+  uint64_t ReattachTo(uint32_t root, uint32_t avoided, SlotFilter is_live,
+                      Scratch& scratch);
+  void ReattachAll(uint32_t root, uint32_t avoided);
   void StoreSpanningTree();
 
   absl::Status LinkRestoredTwins();

@@ -74,10 +74,10 @@ void Graph::Link(const InsertPlan& plan) {
     // The tree gets a new root, at which searches begin once it leads
     // everywhere; there are about log(N) / log(M) of them in the life of a
     // graph.
-    ReattachAll(plan.slot);
+    ReattachAll(plan.slot, kNoSlot);
     StoreEntryPoint(plan.slot, plan.top_layer);
   } else if (!tree_is_whole) {
-    ReattachAll(entry.slot);
+    ReattachAll(entry.slot, kNoSlot);
   }
 }
 

@@ -4,8 +4,13 @@
 // point, whose links are kept: replacing a link outside the tree takes nothing
 // out of reach. An unreachable live node is linked from a reachable one near
 // it and brings its own links into the tree. One pass is therefore enough.
-// Room is never lacking: N reachable nodes have N - 1 links in the tree, so if
-// no list had a free place or a link outside the tree, N * M0 <= N - 1.
+//
+// The links of the tree that stood before are kept, too: walks beside the pass
+// may still begin at its root, and find by way of it what they found before.
+//
+// Room is never lacking: N reachable nodes have N - 1 links in the one tree and
+// at most N in the other, so if no list had a free place or a link outside
+// both, N * M0 <= 2 N - 1, and M0 is at least 4.
 
 #include <algorithm>
 #include <cstddef>
@@ -24,15 +29,21 @@ constexpr size_t kHostSearchWidthMin = 64;
 // The nodes reached on layer 0, each with the node from which it was reached.
 class ReachedTree {
  public:
-  explicit ReachedTree(const NodeStore& nodes)
-      : nodes_(nodes), parents_(nodes.slot_count(), kNoSlot) {}
+  // Nothing is reached by way of `avoided`; kNoSlot avoids nothing.
+  ReachedTree(const NodeStore& nodes, uint32_t avoided)
+      : nodes_(nodes),
+        avoided_(avoided),
+        parents_(nodes.slot_count(), kNoSlot) {}
 
   // Makes the nodes' parents those of this tree, now and from now on: a change
   // of links spares those that the stored parents need.
   void StoreIn(NodeStore* nodes) {
     stored_in_ = nodes;
+    parents_before_.assign(slot_count(), kNoSlot);
     for (uint32_t slot = 0; slot < slot_count(); ++slot) {
-      if (nodes->is_node(slot)) nodes->set_parent(slot, parents_[slot]);
+      if (!nodes->is_node(slot)) continue;
+      parents_before_[slot] = nodes->parent(slot);
+      nodes->set_parent(slot, parents_[slot]);
     }
   }
 
@@ -47,7 +58,7 @@ class ReachedTree {
       for (uint32_t i = 0; i < links.capacity(); ++i) {
         const uint32_t id = links.id(i);
         if (id == kNoSlot) break;
-        if (IsReached(id)) continue;
+        if (id == avoided_ || IsReached(id)) continue;
         SetParent(id, slot);
         queue_.push_back(id);
       }
@@ -55,8 +66,10 @@ class ReachedTree {
   }
 
   bool IsReached(uint32_t slot) const { return parents_[slot] != kNoSlot; }
+  // Of this tree, or of the one that it replaced in StoreIn().
   bool IsTreeLink(uint32_t from, uint32_t to) const {
-    return parents_[to] == from;
+    return to == avoided_ || parents_[to] == from ||
+           (!parents_before_.empty() && parents_before_[to] == from);
   }
   uint32_t slot_count() const { return static_cast<uint32_t>(parents_.size()); }
 
@@ -69,8 +82,10 @@ class ReachedTree {
   }
 
   const NodeStore& nodes_;
+  uint32_t avoided_;
   NodeStore* stored_in_ = nullptr;
   std::vector<uint32_t> parents_;
+  std::vector<uint32_t> parents_before_;
   std::vector<uint32_t> queue_;
 };
 
@@ -155,7 +170,7 @@ class Attacher {
 }  // namespace
 
 uint64_t Graph::CountUnreachable(SlotFilter is_live) const {
-  ReachedTree tree(nodes_);
+  ReachedTree tree(nodes_, kNoSlot);
   const EntryPoint entry = entry_point();
   if (entry.exists) tree.Reach(entry.slot, entry.slot);
   uint64_t unreachable = 0;
@@ -169,13 +184,14 @@ uint64_t Graph::CountUnreachable(SlotFilter is_live) const {
 
 uint64_t Graph::Reattach(SlotFilter is_live, Scratch& scratch) {
   const EntryPoint entry = entry_point();
-  return entry.exists ? ReattachTo(entry.slot, is_live, scratch) : 0;
+  return entry.exists ? ReattachTo(entry.slot, kNoSlot, is_live, scratch) : 0;
 }
 
-// Makes the live nodes hang below `root`.
-uint64_t Graph::ReattachTo(uint32_t root, SlotFilter is_live,
+// Makes the live nodes hang below `root`, none of them below `avoided`, which
+// is about to leave.
+uint64_t Graph::ReattachTo(uint32_t root, uint32_t avoided, SlotFilter is_live,
                            Scratch& scratch) {
-  ReachedTree tree(nodes_);
+  ReachedTree tree(nodes_, avoided);
   tree.Reach(root, root);
   tree.StoreIn(&nodes_);
   Attacher attacher(nodes_, compare_, &editor_, &tree, &scratch);
@@ -184,7 +200,9 @@ uint64_t Graph::ReattachTo(uint32_t root, SlotFilter is_live,
   uint64_t attached = 0;
   std::vector<uint32_t> nearby;
   for (uint32_t slot = 0; slot < tree.slot_count(); ++slot) {
-    if (!nodes_.is_node(slot) || tree.IsReached(slot)) continue;
+    if (!nodes_.is_node(slot) || slot == avoided || tree.IsReached(slot)) {
+      continue;
+    }
     // A removed head stands for its copies until it is unlinked.
     if (!is_live(slot) && nodes_.next_twin(slot) == kNoSlot) continue;
     // From the root and not down the layers above, which may lead onto
@@ -194,7 +212,8 @@ uint64_t Graph::ReattachTo(uint32_t root, SlotFilter is_live,
                 scratch);
     nearby.clear();
     for (size_t i = 0; i < scratch.beam.size(); ++i) {
-      nearby.push_back(SlotOf(scratch.beam.key(i)));
+      const uint32_t near = SlotOf(scratch.beam.key(i));
+      if (tree.IsReached(near)) nearby.push_back(near);
     }
     attacher.Attach(slot, nearby);
     ++attached;
@@ -202,13 +221,13 @@ uint64_t Graph::ReattachTo(uint32_t root, SlotFilter is_live,
   return attached;
 }
 
-void Graph::ReattachAll(uint32_t root) {
+void Graph::ReattachAll(uint32_t root, uint32_t avoided) {
   ReattachTo(
-      root, [](uint32_t) { return true; }, link_scratch_);
+      root, avoided, [](uint32_t) { return true; }, link_scratch_);
 }
 
 void Graph::StoreSpanningTree() {
-  ReachedTree tree(nodes_);
+  ReachedTree tree(nodes_, kNoSlot);
   const EntryPoint entry = entry_point();
   if (entry.exists) tree.Reach(entry.slot, entry.slot);
   tree.StoreIn(&nodes_);

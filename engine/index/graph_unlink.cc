@@ -57,12 +57,11 @@ void Graph::Unlink(uint32_t slot, Scratch& scratch) {
   // Walks beside this one find the children by way of the parent until they
   // hang somewhere else.
   LeaveInNeighbors(slot, 0, parent, scratch);
-  bool tree_is_whole = !is_root && ReparentChildren(slot, parent, scratch);
-  LeaveInNeighbors(slot, 0, kNoSlot, scratch);
-  if (!tree_is_whole && !is_root) {
-    // The parent has a free place now.
-    tree_is_whole = ReparentChildren(slot, parent, scratch);
+  if (!is_root && !ReparentChildren(slot, parent, scratch) &&
+      !LeavePlaceToChild(slot, parent)) {
+    ReattachAll(entry_point().slot, slot);
   }
+  LeaveInNeighbors(slot, 0, kNoSlot, scratch);
   for (uint32_t layer = 0; layer <= nodes_.top_layer(slot); ++layer) {
     editor_.Forget(slot, layer);
   }
@@ -73,11 +72,7 @@ void Graph::Unlink(uint32_t slot, Scratch& scratch) {
     if (id == kNoSlot) break;
     EnsureInLinks(id, scratch);
   }
-  if (entry_point().slot == slot) {
-    ReplaceEntryPoint(slot);
-  } else if (!tree_is_whole) {
-    ReattachAll(entry_point().slot);
-  }
+  if (entry_point().slot == slot) ReplaceEntryPoint(slot);
 }
 
 // Takes `removed` out of all lists of `layer` that lead to it, but for that of
@@ -153,9 +148,9 @@ void Graph::RepairInNeighbor(uint32_t in_neighbor, uint32_t removed,
   editor_.Assign(in_neighbor, layer, ids);
 }
 
-// Finds other parents for the children of a node to which nobody links any
-// more. `grandparent` is what its own parent was. False if the tree has to be
-// built anew.
+// Finds other parents for the children of a node that is about to leave, as far
+// as there are some. `grandparent` is what its own parent was. False if
+// children are left.
 bool Graph::ReparentChildren(uint32_t removed, uint32_t grandparent,
                              Scratch& scratch) {
   std::vector<uint32_t> children;
@@ -190,6 +185,30 @@ bool Graph::ReparentChildren(uint32_t removed, uint32_t grandparent,
       return false;
     }
   }
+  return true;
+}
+
+// Puts the only child that is left in the place of its parent, in the list of
+// `grandparent`: a walk sees the one or the other. False if there are several.
+bool Graph::LeavePlaceToChild(uint32_t removed, uint32_t grandparent) {
+  if (nodes_.parent(grandparent) == kNoSlot) return false;
+  uint32_t only_child = kNoSlot;
+  const LinkList links = nodes_.links(removed, 0);
+  for (uint32_t i = 0; i < links.capacity(); ++i) {
+    const uint32_t id = links.id(i);
+    if (id == kNoSlot) break;
+    if (nodes_.parent(id) != removed) continue;
+    if (only_child != kNoSlot) return false;
+    only_child = id;
+  }
+  if (only_child == kNoSlot) return false;
+  const LinkList list = nodes_.links(grandparent, 0);
+  uint32_t place = 0;
+  while (list.id(place) != removed) {
+    if (++place == list.capacity()) return false;
+  }
+  nodes_.set_parent(only_child, grandparent);
+  editor_.Replace(grandparent, 0, place, only_child);
   return true;
 }
 
@@ -232,7 +251,7 @@ void Graph::ReplaceEntryPoint(uint32_t removed) {
     entry_point_.store(kNoEntryPoint, std::memory_order_release);
   } else {
     // Searches begin there once it leads everywhere.
-    ReattachAll(successor);
+    ReattachAll(successor, kNoSlot);
     StoreEntryPoint(successor, nodes_.top_layer(successor));
   }
 }
