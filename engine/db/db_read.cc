@@ -182,6 +182,7 @@ void DbImpl::AddWorkers(DbStats* stats) const {
     worker.joined_batches = counters.batches_joined;
     worker.moves = counters.moves;
     worker.busy = absl::Microseconds(counters.busy_micros);
+    worker.cpu = absl::Microseconds(counters.cpu_micros);
     stats->worker_stats.push_back(worker);
     most = std::max(most, counters.records);
     fewest = std::min(fewest, counters.records);

@@ -66,6 +66,9 @@ struct WorkerCounters {
   uint64_t batches_joined = 0;
   uint64_t moves = 0;  // backlogs that it took over from another worker
   int64_t busy_micros = 0;
+  // Of the thread, until the end of its last turn. The pool counts it: the
+  // scheduler knows no threads.
+  int64_t cpu_micros = 0;
 };
 
 // Each backlog has a home worker, the same one in every process: XXH3(key) mod

@@ -1,6 +1,7 @@
 #include "engine/ingest/worker_pool.h"
 
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,6 +30,13 @@ constexpr int64_t kTidyMicrosMin = 2'000;
 constexpr int64_t kTidyMicrosMax = 100'000;
 
 int64_t Now() { return Clock::System().MonotonicMicros(); }
+
+// Processor time of the calling thread.
+int64_t CpuMicros() {
+  timespec time = {};
+  ENGRAM_CHECK(::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0);
+  return int64_t{time.tv_sec} * 1'000'000 + time.tv_nsec / 1'000;
+}
 
 }  // namespace
 
@@ -87,6 +95,7 @@ std::vector<WorkerCounters> WorkerPool::counters() const {
   std::vector<WorkerCounters> counters;
   for (size_t i = 0; i < workers_.size(); ++i) {
     counters.push_back(scheduler_.counters(i));
+    counters.back().cpu_micros = workers_[i]->cpu_micros;
   }
   return counters;
 }
@@ -116,7 +125,9 @@ void WorkerPool::Serve(size_t number, Turn turn) {
   const int64_t start = Now();
   const Served served = turn.backlog->owner->Serve(turn.records);
   const int64_t end = Now();
+  const int64_t cpu_micros = CpuMicros();
   mutex_.Lock();
+  workers_[number]->cpu_micros = cpu_micros;
   scheduler_.Done(number, turn, served, end - start, end);
   if (served.untidy) {
     workers_[turn.backlog->home]->tidy_after_micros = kTidyMicrosMin;

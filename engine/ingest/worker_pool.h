@@ -60,6 +60,7 @@ class WorkerPool {
     std::deque<BacklogPtr> untidy;  // backlogs whose home this is
     std::set<const Backlog*> untidy_set;
     int64_t tidy_after_micros = 0;  // how long it waits before it tidies
+    int64_t cpu_micros = 0;         // of the thread, when its last turn ended
   };
 
   void Run(size_t number);

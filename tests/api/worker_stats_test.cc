@@ -77,6 +77,7 @@ TEST_F(WorkerStatsTest, NothingIsCountedBeforeAnythingIsWritten) {
     EXPECT_EQ(worker.records, 0u);
     EXPECT_EQ(worker.batches, 0u);
     EXPECT_EQ(worker.busy, absl::ZeroDuration());
+    EXPECT_EQ(worker.cpu, absl::ZeroDuration());
   }
 }
 
@@ -91,6 +92,7 @@ TEST_F(WorkerStatsTest, EachRecordIsCountedAtOneWorker) {
   for (const WorkerStats& worker : stats.worker_stats) {
     EXPECT_LE(worker.batches, worker.records);
     EXPECT_EQ(worker.batches == 0, worker.records == 0);
+    EXPECT_EQ(worker.batches == 0, worker.cpu == absl::ZeroDuration());
     busy += worker.busy;
   }
   EXPECT_GT(busy, absl::ZeroDuration());

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "tools/bench/ingest_scenario.h"
 #include "tools/bench/memory_measure.h"
 #include "tools/bench/names.h"
 #include "tools/bench/peers.h"
@@ -229,6 +230,46 @@ CLI::App* AddWal(CLI::App& app, WalOptions& options) {
           "--folder", options.folder,
           "Where to write; must not exist, and stays (a temporary one)")
       ->type_name("DIR");
+  command->add_flag("--json", options.json, "One JSON object a line");
+  return command;
+}
+
+CLI::App* AddIngest(CLI::App& app, IngestOptions& options) {
+  CLI::App* const command = app.add_subcommand(
+      "ingest", "Whole databases under load: rates, latencies, balance");
+  AddDataset(command, options.dataset, options.metric);
+  command
+      ->add_option("--scenario", options.scenarios,
+                   absl::StrCat(absl::StrJoin(IngestScenarioNames(), ", "),
+                                " (all, one after the other)"))
+      ->delimiter(',')
+      ->check(CLI::IsMember(IngestScenarioNames()).description(""))
+      ->type_name("NAME,...");
+  command
+      ->add_option("--workers", options.workers,
+                   "Threads that index (0: one per processor)")
+      ->check(RangeOf(0, 1024))
+      ->type_name("N");
+  command
+      ->add_option("--seconds", options.seconds,
+                   "Of each phase of a scenario (10)")
+      ->check(CLI::Range(0.01, 3600.0).description(""))
+      ->type_name("S");
+  command
+      ->add_option("--preload", options.preload,
+                   "Observations that a space begins with (20,000)")
+      ->check(RangeOf(0, 10'000'000))
+      ->type_name("N");
+  command->add_option("--m", options.M, "Links of a node (16)")
+      ->check(RangeOf(2, 128))
+      ->type_name("N");
+  command
+      ->add_option("--ef-construction", options.ef_construction,
+                   "Beam width of inserts (100)")
+      ->check(RangeOf(2, 4096))
+      ->type_name("N");
+  command->add_option("--seed", options.seed, "Of the vectors' noise (1)")
+      ->type_name("N");
   command->add_flag("--json", options.json, "One JSON object a line");
   return command;
 }

@@ -5,6 +5,7 @@
 
 #include "CLI/CLI.hpp"
 #include "tools/bench/index_options.h"
+#include "tools/bench/ingest_options.h"
 #include "tools/bench/recall.h"
 #include "tools/bench/wal_options.h"
 
@@ -14,6 +15,7 @@ namespace engram::bench {
 CLI::App* AddRecall(CLI::App& app, RecallOptions& options);
 CLI::App* AddIndex(CLI::App& app, IndexOptions& options);
 CLI::App* AddWal(CLI::App& app, WalOptions& options);
+CLI::App* AddIngest(CLI::App& app, IngestOptions& options);
 
 // For memory_measure.h. Takes what of AddIndex() decides about memory.
 CLI::App* AddMemoryChild(CLI::App& app, IndexOptions& options,

@@ -51,22 +51,24 @@ class HnswlibBaseline final : public Subject {
     Mutex mutex;
     absl::Status status;
     std::vector<std::thread> threads;
-    for (unsigned i = 0; i < parameters_.threads; ++i) {
-      threads.emplace_back([&] {
-        try {
-          std::vector<float> scratch;
-          while (true) {
-            const size_t at = next.fetch_add(1, std::memory_order_relaxed);
-            if (at >= items.size()) return;
-            index_->addPoint(Prepared(base.row(items[at].row), &scratch),
-                             items[at].id);
-          }
-        } catch (const std::exception& error) {
-          MutexLock lock(mutex);
-          status = Failure(error);
+    const auto insert = [&] {
+      try {
+        std::vector<float> scratch;
+        while (true) {
+          const size_t at = next.fetch_add(1, std::memory_order_relaxed);
+          if (at >= items.size()) return;
+          index_->addPoint(Prepared(base.row(items[at].row), &scratch),
+                           items[at].id);
         }
-      });
+      } catch (const std::exception& error) {
+        MutexLock lock(mutex);
+        status = Failure(error);
+      }
+    };
+    for (unsigned i = 1; i < parameters_.threads; ++i) {
+      threads.emplace_back(insert);
     }
+    insert();
     for (std::thread& thread : threads) thread.join();
     return status;
   }

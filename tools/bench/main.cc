@@ -16,6 +16,7 @@
 #include "tools/bench/command_line.h"
 #include "tools/bench/core_pin.h"
 #include "tools/bench/index_command.h"
+#include "tools/bench/ingest_command.h"
 #include "tools/bench/machine.h"
 #include "tools/bench/memory_measure.h"
 #include "tools/bench/wal_command.h"
@@ -66,6 +67,8 @@ int Main(int argc, char** argv) {
   index_options.commit = ENGRAM_COMMIT;
   WalOptions wal_options;
   wal_options.commit = ENGRAM_COMMIT;
+  IngestOptions ingest_options;
+  ingest_options.commit = ENGRAM_COMMIT;
   std::string engine;
   std::string folder;
   CLI::App app("Measures Engram.", "engram-bench");
@@ -75,6 +78,7 @@ int Main(int argc, char** argv) {
   const CLI::App* const recall = AddRecall(app, recall_options);
   const CLI::App* const index = AddIndex(app, index_options);
   const CLI::App* const wal = AddWal(app, wal_options);
+  const CLI::App* const ingest = AddIngest(app, ingest_options);
   AddMemoryChild(app, index_options, engine, folder);
   try {
     app.parse(argc, argv);
@@ -84,6 +88,7 @@ int Main(int argc, char** argv) {
   }
   if (recall->parsed()) return End(MeasureRecall(recall_options), kFailed);
   if (index->parsed()) return RunIndex(std::move(index_options));
+  if (ingest->parsed()) return End(RunIngestCommand(ingest_options), kFailed);
   if (wal->parsed()) return End(RunWalCommand(wal_options), kFailed);
   return End(RunMemoryChild(index_options, engine, folder), kFailed);
 }

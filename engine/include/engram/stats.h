@@ -91,6 +91,9 @@ struct WorkerStats {
   uint64_t joined_batches = 0;
   uint64_t moves = 0;  // spaces that came to it from another worker
   absl::Duration busy = absl::ZeroDuration();  // in batches
+  // All processor time of the thread, until its last batch ended. Less than
+  // `busy` where others wanted its processor.
+  absl::Duration cpu = absl::ZeroDuration();
 };
 
 struct DbStats {

@@ -1,0 +1,66 @@
+// What engram-bench ingest found out, and how it looks.
+
+#ifndef ENGRAM_TOOLS_BENCH_INGEST_REPORT_H_
+#define ENGRAM_TOOLS_BENCH_INGEST_REPORT_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace engram::bench {
+
+struct IngestRow {
+  std::string scenario;
+  std::string phase;
+  int spaces = 0;
+  int workers = 0;
+  std::string durability;
+  double seconds = 0;  // from the first offer until all was indexed
+
+  // Observations. accepted = indexed + pending, and
+  // offered = accepted + rejected: checked before a row is made.
+  uint64_t offered = 0;
+  uint64_t accepted = 0;
+  uint64_t rejected = 0;
+  uint64_t indexed = 0;
+  uint64_t pending = 0;
+
+  double per_s = 0;           // indexed, of the wall
+  double per_core_s = 0;      // per second of the workers' processor time
+  double process_core_s = 0;  // of all of the process, the driver too
+
+  double ack_p50_us = 0;
+  double ack_p99_us = 0;
+  double late_p99_us = 0;
+  double indexed_p50_ms = 0;
+  double indexed_p99_ms = 0;
+  double indexed_p999_ms = 0;
+
+  double imbalance = 0;
+  double utilization = 0;
+  uint64_t joined_batches = 0;
+  uint64_t moves = 0;
+
+  std::optional<double> recall;
+  std::optional<uint64_t> unreachable;
+  std::optional<double> search_cpu_us;  // median
+  std::optional<double> search_p99_us;  // of the wall
+  // Ratios of a promised retry_after to the time until there was room.
+  std::vector<double> retry_ratios;
+
+  std::optional<double> peer_per_s;       // of the wall
+  std::optional<double> peer_per_core_s;  // of the processor
+  std::map<std::string, double> ratio;  // of per_core_s to that of a peer, ...
+};
+
+// One line, without its end.
+std::string IngestRowJson(const IngestRow& row);
+
+// The table of one scenario, then a line for each thing that not all rows have.
+std::vector<std::string> IngestTable(const std::vector<IngestRow>& rows);
+
+}  // namespace engram::bench
+
+#endif  // ENGRAM_TOOLS_BENCH_INGEST_REPORT_H_

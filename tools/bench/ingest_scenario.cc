@@ -1,0 +1,52 @@
+#include "tools/bench/ingest_scenario.h"
+
+namespace engram::bench {
+
+absl::Span<const IngestScenario> IngestScenarios() {
+  static const auto& scenarios = *new std::vector<IngestScenario>{
+      {.name = "article-uniform",
+       .meaning = "20 spaces, as fast as there is room, then 80 % of that",
+       .spaces = 20,
+       .peer = IngestPeer::kOneThread,
+       .phases = {{.name = "saturated"}, {.name = "80 %", .rate_factor = 0.8}}},
+      {.name = "article-skew",
+       .meaning = "10 spaces, alike, then one gets 40 times as much",
+       .spaces = 10,
+       .phases = {{.name = "uniform"},
+                  {.name = "skewed", .first_share = 40, .fresh = true},
+                  {.name = "skewed, 90 %, searched",
+                   .rate_factor = 0.9,
+                   .first_share = 40,
+                   .searches = true}}},
+      {.name = "article-overload",
+       .meaning = "20 spaces, twice what can be indexed",
+       .spaces = 20,
+       .phases = {{.name = "saturated"}, {.name = "200 %", .rate_factor = 2}}},
+      {.name = "scaling",
+       .meaning = "20 spaces, one worker, then all",
+       .spaces = 20,
+       .phases = {{.name = "one worker", .one_worker = true},
+                  {.name = "all workers", .fresh = true}}},
+      {.name = "single-space",
+       .meaning = "1 space, one worker, then all",
+       .spaces = 1,
+       .phases = {{.name = "one worker", .one_worker = true},
+                  {.name = "all workers", .fresh = true}}},
+      {.name = "global-lock",
+       .meaning = "1 space, nothing synced, beside hnswlib behind a mutex",
+       .spaces = 1,
+       .peer = IngestPeer::kGlobalLock,
+       .ends_at_process = true,
+       .phases = {{.name = "saturated"}}}};
+  return scenarios;
+}
+
+std::vector<std::string> IngestScenarioNames() {
+  std::vector<std::string> names;
+  for (const IngestScenario& scenario : IngestScenarios()) {
+    names.push_back(scenario.name);
+  }
+  return names;
+}
+
+}  // namespace engram::bench
