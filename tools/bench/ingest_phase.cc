@@ -11,6 +11,7 @@
 #include "storage/base/status_macros.h"
 #include "tools/bench/ingest_driver.h"
 #include "tools/bench/ingest_searcher.h"
+#include "tools/bench/ingest_timeline.h"
 #include "tools/bench/stopwatch.h"
 #include "tools/bench/wal_command.h"
 
@@ -134,6 +135,7 @@ absl::StatusOr<IngestRow> MeasurePhase(const IngestPhase& phase, double per_s,
   if (phase.searches) {
     searcher = std::make_unique<IngestSearcher>(spaces, queries);
   }
+  IngestTimeline timeline(&spaces->db());
   const Stopwatch watch;
   ENGRAM_ASSIGN_OR_RETURN(IngestOffered offered,
                           Offer({.seconds = options.seconds,
@@ -142,6 +144,7 @@ absl::StatusOr<IngestRow> MeasurePhase(const IngestPhase& phase, double per_s,
                                  .seed = options.seed},
                                 rows, spaces));
   const Elapsed elapsed = watch.Read();
+  ENGRAM_ASSIGN_OR_RETURN(row.timeline, timeline.Stop());
   ENGRAM_ASSIGN_OR_RETURN(const DbStats loaded, spaces->db().GetStats());
   if (searcher != nullptr) {
     ENGRAM_ASSIGN_OR_RETURN(IngestSearches searches, searcher->Stop());

@@ -56,6 +56,10 @@ std::string Details(const IngestRow& row) {
 std::string IngestRowJson(const IngestRow& row) {
   Json ratio = Json::object();
   for (const auto& [what, value] : row.ratio) ratio[what] = Rounded(value);
+  Json timeline = Json::array();
+  for (const IngestMoment& moment : row.timeline) {
+    timeline.push_back({Rounded(moment.s), moment.accepted, moment.indexed});
+  }
   const Json object = {
       {"measurement", "ingest"},
       {"scenario", row.scenario},
@@ -92,7 +96,8 @@ std::string IngestRowJson(const IngestRow& row) {
       {"retry_after_ratio", row.retry_ratios},
       {"peer_per_s", OrNull(row.peer_per_s)},
       {"peer_per_core_s", OrNull(row.peer_per_core_s)},
-      {"ratio", ratio}};
+      {"ratio", ratio},
+      {"timeline", timeline}};
   return object.dump();
 }
 

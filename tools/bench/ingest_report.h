@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tools/bench/ingest_timeline.h"
+
 namespace engram::bench {
 
 struct IngestRow {
@@ -52,6 +54,9 @@ struct IngestRow {
 
   std::optional<double> peer_per_s;       // of the wall
   std::optional<double> peer_per_core_s;  // of the processor
+  // In JSON alone: [seconds, accepted, indexed] for each tenth of a second.
+  std::vector<IngestMoment> timeline;
+
   std::map<std::string, double> ratio;  // of per_core_s to that of a peer, ...
 };
 

@@ -15,9 +15,9 @@ namespace engram::bench {
 
 // Row after row of a matrix in random order, each with Gaussian noise of 5 % of
 // the row's root mean square in every component, scaled to length 1. The noise
-// is read from a table at a random place, as drawing it would take longer than
-// what is measured; no row meets the same noise twice but by chance, one in a
-// million. The same seed gives the same vectors. Not thread-safe.
+// is read from a table at two random places and added, as drawing it would take
+// longer than what is measured; a row meets the same noise again in one of
+// 10^12 cases. The same seed gives the same vectors. Not thread-safe.
 class NoisyRows {
  public:
   // Borrows `base`, which must not be empty.

@@ -1,0 +1,40 @@
+#include "tools/bench/ingest_timeline.h"
+
+#include <chrono>
+#include <utility>
+
+#include "tools/bench/stopwatch.h"
+
+namespace engram::bench {
+
+IngestTimeline::IngestTimeline(Db* db) : db_(*db), thread_([this] { Run(); }) {}
+
+IngestTimeline::~IngestTimeline() {
+  stop_.store(true, std::memory_order_relaxed);
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::StatusOr<std::vector<IngestMoment>> IngestTimeline::Stop() {
+  stop_.store(true, std::memory_order_relaxed);
+  thread_.join();
+  if (!status_.ok()) return status_;
+  return std::move(moments_);
+}
+
+void IngestTimeline::Run() {
+  constexpr auto kInterval = std::chrono::milliseconds(100);
+  const Stopwatch watch;
+  while (!stop_.load(std::memory_order_relaxed)) {
+    const absl::StatusOr<DbStats> stats = db_.GetStats();
+    if (!stats.ok()) {
+      status_ = stats.status();
+      return;
+    }
+    moments_.push_back({.s = watch.ReadWall(),
+                        .accepted = stats->accepted_records,
+                        .indexed = stats->indexed_records});
+    std::this_thread::sleep_for(kInterval);
+  }
+}
+
+}  // namespace engram::bench
