@@ -23,12 +23,6 @@ constexpr int64_t kIdleMicros = 2000;
 // synced before the sync under way has ended.
 constexpr size_t kPipelinedBytesMin = size_t{256} << 10;
 
-// A group for which no thread stands waiting is begun this long after the one
-// before it at the earliest. Otherwise a stream of asynchronous appends makes
-// the log sync as often as the device can, with one or two records each time,
-// and spends on syncs what indexing them would take.
-constexpr int64_t kStreamIntervalMicros = 500;
-
 // The turns that the log's thread asks for. See decision 009 for what that is
 // worth.
 constexpr int64_t kSliceMicros = 100;
@@ -124,21 +118,11 @@ bool Writer::IsReady() const {
   if (waiting_.empty() || owner_ == Owner::kAppender || !stats_.status.ok()) {
     return false;
   }
+  if (under_way_ == 0) return true;
   const PendingGroup& front = *waiting_.front();
-  if (under_way_ == 0) {
-    return front.closed || front.has_leader || front.has_process || stopping_ ||
-           front.group->record_bytes() >= kPipelinedBytesMin ||
-           MicrosToNextOfStream() <= 0;
-  }
   if (front.rolls || under_way_ == queue_->depth()) return false;
   return front.closed || front.group->record_bytes() >= kPipelinedBytesMin ||
          (front.has_process && !unwritten_);
-}
-
-// Until a group of callbacks alone may be written.
-int64_t Writer::MicrosToNextOfStream() const {
-  return last_submit_micros_ + kStreamIntervalMicros -
-         Clock::System().MonotonicMicros();
 }
 
 void Writer::SubmitReady() {
@@ -147,7 +131,6 @@ void Writer::SubmitReady() {
     const PendingPtr pending = TakeFront();
     ++under_way_;
     unwritten_ = true;
-    last_submit_micros_ = Clock::System().MonotonicMicros();
     const Lsn durable_lsn = durable_lsn_;
     mutex_.Unlock();
     in_flight_.push_back({pending});
@@ -266,12 +249,7 @@ void Writer::GiveUp(Notices* notices) {
 }
 
 int64_t Writer::MicrosToWait() const {
-  if (under_way_ > 0 || !stats_.status.ok()) return kNoLimit;
-  // Before anything waits, too: what comes meanwhile wakes nobody.
-  const int64_t micros = MicrosToNextOfStream();
-  if (micros > 0) return micros;
-  if (!waiting_.empty() && owner_ != Owner::kAppender) return 0;
-  if (idle_marked_) return kNoLimit;
+  if (idle_marked_ || under_way_ > 0 || !stats_.status.ok()) return kNoLimit;
   // Whoever writes a group now postpones it.
   if (owner_ != Owner::kNobody) return kIdleMicros;
   return std::max<int64_t>(

@@ -221,7 +221,6 @@ class Writer {
   void Advance(Notices* notices) ABSL_LOCKS_EXCLUDED(mutex_);
   size_t PublishReady() ABSL_LOCKS_EXCLUDED(mutex_);
   void GiveUp(Notices* notices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  int64_t MicrosToNextOfStream() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int64_t MicrosToWait() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteIdleMarker(Notices* notices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -265,8 +264,6 @@ class Writer {
   bool clean_close_ ABSL_GUARDED_BY(mutex_) = false;
   bool idle_marked_ ABSL_GUARDED_BY(mutex_) = true;
   int64_t last_group_micros_ ABSL_GUARDED_BY(mutex_) = 0;
-  // When the log's thread last began to write a group.
-  int64_t last_submit_micros_ ABSL_GUARDED_BY(mutex_) = 0;
   HandOverPolicy hand_over_ ABSL_GUARDED_BY(mutex_);
   std::map<uint64_t, Lsn> complete_ ABSL_GUARDED_BY(mutex_);
   WriterStats stats_ ABSL_GUARDED_BY(mutex_);

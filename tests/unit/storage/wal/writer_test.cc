@@ -1,7 +1,5 @@
 #include "storage/wal/writer.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <memory>
@@ -14,7 +12,6 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "log_harness.h"
-#include "storage/base/clock.h"
 #include "storage/io/posix_directory.h"
 #include "tests/support/memory_directory.h"
 #include "tests/support/temporary_directory.h"
@@ -78,32 +75,6 @@ TEST_P(WriterTest, WhatWasAcknowledgedIsRecoveredInOrder) {
   EXPECT_EQ(recovered->records, written);
   EXPECT_FALSE(recovered->log.clean_close);
   EXPECT_EQ(recovered->log.position.next_lsn, 101u);
-}
-
-TEST_P(WriterTest, AStreamOfCallbacksIsNotSyncedForEachOfThem) {
-  constexpr int64_t kIntervalMicros = 500;
-  const auto log = Open();
-  const schema::RecordDraft draft = DraftOf("a");
-  const int64_t start = Clock::System().MonotonicMicros();
-  Lsn last = 0;
-  int appends = 0;
-  int64_t now = start;
-  for (; now - start < 50'000; ++appends) {
-    const auto lsn = log->writer().AppendAsync(absl::MakeConstSpan(&draft, 1),
-                                               kLongMicros, Durability::kSync,
-                                               [](Lsn, const absl::Status&) {});
-    ASSERT_TRUE(lsn.ok()) << lsn.status();
-    last = *lsn;
-    // Far apart enough for a group each.
-    ::usleep(100);
-    now = Clock::System().MonotonicMicros();
-  }
-  ASSERT_TRUE(log->writer().WaitDurable(last).ok());
-  const int64_t micros = Clock::System().MonotonicMicros() - start;
-  // The first begins at once.
-  EXPECT_LE(log->writer().GetStats().groups,
-            static_cast<uint64_t>(micros / kIntervalMicros + 1))
-      << appends << " appends in " << micros << " us";
 }
 
 TEST_P(WriterTest, ConcurrentAppendsAreContiguousAndSeenBeforeTheirAck) {
