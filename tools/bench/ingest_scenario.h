@@ -6,8 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/types/span.h"
-
 namespace engram::bench {
 
 // A time of steady load.
@@ -46,7 +44,7 @@ struct IngestScenario {
 };
 
 // All of them, in the order in which they run.
-absl::Span<const IngestScenario> IngestScenarios();
+std::vector<IngestScenario> IngestScenarios();
 
 // Their names.
 std::vector<std::string> IngestScenarioNames();
