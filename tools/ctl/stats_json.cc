@@ -14,6 +14,7 @@ Json ToJson(const WorkerStats& stats) {
       {"joined_batches", stats.joined_batches},
       {"moves", stats.moves},
       {"busy_us", absl::ToInt64Microseconds(stats.busy)},
+      {"cpu_us", absl::ToInt64Microseconds(stats.cpu)},
   };
 }
 
