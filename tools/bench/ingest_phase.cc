@@ -12,6 +12,7 @@
 #include "tools/bench/ingest_driver.h"
 #include "tools/bench/ingest_searcher.h"
 #include "tools/bench/ingest_timeline.h"
+#include "tools/bench/ingest_turns.h"
 #include "tools/bench/stopwatch.h"
 #include "tools/bench/wal_command.h"
 
@@ -137,12 +138,15 @@ absl::StatusOr<IngestRow> MeasurePhase(const IngestPhase& phase, double per_s,
   }
   IngestTimeline timeline(&spaces->db());
   const Stopwatch watch;
-  ENGRAM_ASSIGN_OR_RETURN(IngestOffered offered,
-                          Offer({.seconds = options.seconds,
-                                 .per_s = per_s,
-                                 .first_share = phase.first_share,
-                                 .seed = options.seed},
-                                rows, spaces));
+  ENGRAM_ASSIGN_OR_RETURN(
+      IngestOffered offered,
+      phase.at_a_time > 0
+          ? OfferInTurns(options.seconds, phase.at_a_time, rows, spaces)
+          : Offer({.seconds = options.seconds,
+                   .per_s = per_s,
+                   .first_share = phase.first_share,
+                   .seed = options.seed},
+                  rows, spaces));
   const Elapsed elapsed = watch.Read();
   ENGRAM_ASSIGN_OR_RETURN(row.timeline, timeline.Stop());
   ENGRAM_ASSIGN_OR_RETURN(const DbStats loaded, spaces->db().GetStats());

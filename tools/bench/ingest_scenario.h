@@ -3,6 +3,7 @@
 #ifndef ENGRAM_TOOLS_BENCH_INGEST_SCENARIO_H_
 #define ENGRAM_TOOLS_BENCH_INGEST_SCENARIO_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,10 @@ struct IngestPhase {
   // They come by a schedule that is fixed before, and are refused where there
   // is no room. 0: as fast as there is room, for which the driver waits.
   double rate_factor = 0;
+
+  // Otherwise: so many to one space at a time, which must be indexed before
+  // the next space gets as many. 0: no such turns.
+  uint32_t at_a_time = 0;
 
   // Of the first space, where each other one has 1.
   double first_share = 1;

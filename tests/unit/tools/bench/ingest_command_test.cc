@@ -92,6 +92,19 @@ TEST_F(IngestCommandTest, SearchesAreComparedWithThoseWithoutLoad) {
   EXPECT_TRUE(searched["ratio"].contains("search CPU without load"));
 }
 
+TEST_F(IngestCommandTest, TurnsAreOfWholeBatches) {
+  const std::vector<Json> rows = Run("article-batching");
+  ASSERT_EQ(rows.size(), 6u);
+  for (size_t i = 2; i < rows.size(); ++i) {
+    const Json& row = rows[i];
+    const uint64_t at_a_time = std::stoul(row["phase"].get<std::string>());
+    EXPECT_EQ(row["workers"], 1);
+    EXPECT_GT(row["accepted"], 0u);
+    EXPECT_EQ(row["accepted"].get<uint64_t>() % at_a_time, 0u);
+    EXPECT_EQ(row["indexed"], row["accepted"]) << "each turn is waited for";
+  }
+}
+
 TEST_F(IngestCommandTest, AMatrixThatIsNotThereIsNamed) {
   options_.dataset = Prefix() + "-not";
   const absl::Status status = RunIngestCommand(options_);
