@@ -65,6 +65,8 @@ absl::Status Db::Compact() { return impl_->Compact(); }
 
 absl::StatusOr<DbStats> Db::GetStats() const { return impl_->GetStats(); }
 
+absl::StatusOr<Metrics> Db::GetMetrics() const { return impl_->GetMetrics(); }
+
 const SalvageReport& Db::salvage_report() const {
   return impl_->salvage_report();
 }

@@ -1,14 +1,17 @@
 // Checkpoints: what is indexed goes to RocksDB, and the log is shortened.
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/db/db_impl.h"
 #include "engine/space/checkpoint_writer.h"
 #include "schema/key_layout.h"
 #include "storage/base/check.h"
+#include "storage/base/clock.h"
 #include "storage/base/mutant.h"
 #include "storage/base/status_macros.h"
+#include "storage/base/thread_priority.h"
 
 namespace engram::internal {
 namespace {
@@ -46,12 +49,21 @@ void DbImpl::RequestCheckpoint() {
   checkpoint_work_.NotifyOne();
 }
 
+void DbImpl::RequestCheckpointOfOldest() {
+  {
+    MutexLock lock(progress_mutex_);
+    oldest_requested_ = true;
+  }
+  checkpoint_work_.NotifyOne();
+}
+
 bool DbImpl::LogIsLong() const {
   return segments_->live_count() * options_.wal_segment_bytes >=
          options_.wal_limit_bytes / 2;
 }
 
 void DbImpl::CheckpointLoop() {
+  LowerThreadPriority();
   MutexLock lock(progress_mutex_);
   while (!stopping_) {
     if (!checkpoint_requested_ && LogIsLong()) {
@@ -61,16 +73,17 @@ void DbImpl::CheckpointLoop() {
       checkpoint_requested_ = true;
       continue;
     }
-    if (!checkpoint_requested_) {
+    if (!checkpoint_requested_ && !oldest_requested_) {
       checkpoint_work_.Wait(progress_mutex_);
       continue;
     }
-    checkpoint_requested_ = false;
+    const bool all = std::exchange(checkpoint_requested_, false);
+    oldest_requested_ = false;
     lock.Unlock();
     absl::Status status;
     {
       MutexLock checkpoint_lock(checkpoint_mutex_);
-      status = RunCheckpoint();
+      status = all ? RunCheckpoint() : CheckpointOldest();
     }
     lock.Lock();
     if (!status.ok() && !stopping_) {
@@ -88,11 +101,44 @@ absl::Status DbImpl::WaitPublishedDurable() const {
 }
 
 absl::Status DbImpl::RunCheckpoint() {
-  bytes_since_checkpoint_.store(0, std::memory_order_relaxed);
   // First: every record up to here has been seen by its space, so what the
   // spaces say below holds for all of them.
   const Lsn published = published_lsn_.load(std::memory_order_acquire);
-  const std::vector<space::SpaceEntry> entries = registry_.All();
+  return CheckpointSpaces(registry_.All(), published);
+}
+
+// Saves as many of the spaces that keep the most log as pace_ says.
+absl::Status DbImpl::CheckpointOldest() {
+  const uint64_t logged = log_meter_.total_bytes();
+  const uint64_t since = logged - std::exchange(paced_bytes_, logged);
+  const Lsn published = published_lsn_.load(std::memory_order_acquire);
+  struct Old {
+    space::SpaceEntry entry;
+    CheckpointPace::Candidate candidate;
+  };
+  std::vector<Old> old;
+  for (space::SpaceEntry& entry : registry_.All()) {
+    const space::Unsaved unsaved = entry.state->GetUnsaved(published);
+    if (unsaved.up_to == unsaved.above) continue;
+    const uint64_t log_bytes =
+        log_meter_.BytesBetween(unsaved.above, unsaved.up_to);
+    old.push_back({std::move(entry), {log_bytes, unsaved.bytes}});
+  }
+  std::stable_sort(old.begin(), old.end(), [](const Old& a, const Old& b) {
+    return a.candidate.log_bytes > b.candidate.log_bytes;
+  });
+  std::vector<CheckpointPace::Candidate> candidates;
+  for (const Old& one : old) candidates.push_back(one.candidate);
+  const size_t count = pace_.Take(candidates, since);
+  if (count == 0) return absl::OkStatus();
+  std::vector<space::SpaceEntry> entries;
+  for (size_t i = 0; i < count; ++i) entries.push_back(std::move(old[i].entry));
+  return CheckpointSpaces(entries, published);
+}
+
+absl::Status DbImpl::CheckpointSpaces(
+    absl::Span<const space::SpaceEntry> entries, Lsn published) {
+  const CheckpointInfo before = BeginCheckpoint();
   absl::Status status = WaitPublishedDurable();
   if (status.ok()) status = AssignFamilies(entries);
   if constexpr (Mutant("advance_checkpoint_first")) {
@@ -106,7 +152,34 @@ absl::Status DbImpl::RunCheckpoint() {
     checkpoint_status_ = status;
     if (status.ok()) ++checkpoints_;
   }
+  EndCheckpoint(before, status);
   return status;
+}
+
+// What all checkpoints have done until now, and the time.
+CheckpointInfo DbImpl::CheckpointTotals() const {
+  CheckpointInfo totals;
+  totals.duration = absl::Microseconds(Clock::System().MonotonicMicros());
+  MutexLock lock(progress_mutex_);
+  totals.bytes = checkpoint_bytes_;
+  totals.spaces_saved = spaces_saved_;
+  return totals;
+}
+
+CheckpointInfo DbImpl::BeginCheckpoint() {
+  events_.Push([](EventListener& listener) { listener.OnCheckpointBegin(); });
+  return CheckpointTotals();
+}
+
+void DbImpl::EndCheckpoint(const CheckpointInfo& before,
+                           const absl::Status& status) {
+  CheckpointInfo info = CheckpointTotals();
+  info.status = status;
+  info.bytes -= before.bytes;
+  info.spaces_saved -= before.spaces_saved;
+  info.duration -= before.duration;
+  events_.Push(
+      [info](EventListener& listener) { listener.OnCheckpointEnd(info); });
 }
 
 absl::Status DbImpl::AssignFamilies(
@@ -149,6 +222,7 @@ absl::Status DbImpl::SaveSpaces(absl::Span<const space::SpaceEntry> entries) {
     }
     MutexLock lock(progress_mutex_);
     checkpoint_bytes_ += *bytes;
+    ++spaces_saved_;
   }
   return first_error;
 }
@@ -199,6 +273,7 @@ absl::Status DbImpl::SaveCatalogAndRecycle(Lsn published) {
     MutexLock lock(progress_mutex_);
     low_water_lsn_ = low_water;
   }
+  log_meter_.Forget(low_water);
   progress_.NotifyAll();
   absl::Status first_error = writer_->Recycle(low_water);
   first_error.Update(DropFamilies(std::move(dropped)));

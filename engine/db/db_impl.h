@@ -23,12 +23,16 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "engine/db/callback_queue.h"
+#include "engine/db/checkpoint_pace.h"
 #include "engine/db/database_files.h"
 #include "engine/db/environment.h"
+#include "engine/db/event_queue.h"
+#include "engine/db/log_meter.h"
 #include "engine/db/operation_gate.h"
 #include "engine/ingest/admission_gate.h"
 #include "engine/ingest/worker_pool.h"
 #include "engine/space/catalog.h"
+#include "engine/space/latencies.h"
 #include "engine/space/registry.h"
 #include "engine/space/space_state.h"
 #include "engram/db.h"
@@ -45,7 +49,8 @@ namespace engram::internal {
 // Thread safety: all public methods may be called concurrently.
 //
 // Lock order: create_mutex_ before checkpoint_mutex_ before progress_mutex_;
-// the registry's and the spaces' locks come after these.
+// the registry's and the spaces' locks come after these, and after
+// dropped_mutex_. The lock of events_ comes last but for that of total_gate_.
 class DbImpl final : public wal::GroupSink {
  public:
   using SpacePtr = std::shared_ptr<space::SpaceState>;
@@ -95,6 +100,7 @@ class DbImpl final : public wal::GroupSink {
                          absl::Duration timeout);
   absl::StatusOr<DbStats> GetStats();
   absl::StatusOr<SpaceStats> GetSpaceStats(const SpacePtr& space);
+  absl::StatusOr<Metrics> GetMetrics();
 
   // --- Checkpoints (db_checkpoint.cc)
   absl::Status Checkpoint();
@@ -105,6 +111,7 @@ class DbImpl final : public wal::GroupSink {
   // wal::GroupSink
   void Publish(const std::shared_ptr<const wal::Group>& group) override;
   void OnDurable(Lsn lsn) override;
+  void OnFailed(const absl::Status& status) override;
 
  private:
   DbImpl(const std::string& path, const Options& options,
@@ -177,6 +184,8 @@ class DbImpl final : public wal::GroupSink {
   Lsn DurableLsn() const;
   void AddAdmission(DbStats* stats) const;
   void AddWorkers(DbStats* stats) const;
+  SpaceStats StatsOf(const space::SpaceState& space) const;
+  space::Latencies AllLatencies() const ABSL_LOCKS_EXCLUDED(dropped_mutex_);
   void NotifyProgress();
 
   // --- db_checkpoint.cc
@@ -185,8 +194,17 @@ class DbImpl final : public wal::GroupSink {
   // Whether the log has reached half its limit.
   bool LogIsLong() const;
   void RequestCheckpoint();
+  void RequestCheckpointOfOldest();
   absl::Status WaitPublishedDurable() const;
   absl::Status RunCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+  absl::Status CheckpointOldest()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+  absl::Status CheckpointSpaces(absl::Span<const space::SpaceEntry> entries,
+                                Lsn published)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+  CheckpointInfo CheckpointTotals() const;
+  CheckpointInfo BeginCheckpoint();
+  void EndCheckpoint(const CheckpointInfo& before, const absl::Status& status);
   absl::Status AssignFamilies(absl::Span<const space::SpaceEntry> entries)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status SaveSpaces(absl::Span<const space::SpaceEntry> entries)
@@ -235,12 +253,13 @@ class DbImpl final : public wal::GroupSink {
   OperationGate gate_;
   CallbackQueue callbacks_;
   ingest::AdmissionGate total_gate_;
+  EventQueue events_;
   space::Registry registry_;
   // Relaxed: a count of its own, or only compared with itself.
   std::atomic<uint64_t> accepted_records_{0};
   std::atomic<uint64_t> indexed_records_{0};
   std::array<std::atomic<uint64_t>, kRefusalCauses> refused_writes_{};
-  std::atomic<uint64_t> bytes_since_checkpoint_{0};
+  LogMeter log_meter_;
   // Released after the spaces have seen the record, acquired by whoever
   // concludes from it what the spaces have seen.
   std::atomic<Lsn> published_lsn_{0};
@@ -254,17 +273,26 @@ class DbImpl final : public wal::GroupSink {
   // Read under create_mutex_, raised by whoever publishes the creation.
   std::atomic<uint64_t> next_space_id_{1};
 
+  // Held while a space leaves the registry, so that its records are always
+  // counted once.
+  mutable Mutex dropped_mutex_;
+  space::Latencies dropped_latencies_ ABSL_GUARDED_BY(dropped_mutex_);
+
   // One checkpoint at a time.
   Mutex checkpoint_mutex_;
   schema::Catalog catalog_ ABSL_GUARDED_BY(checkpoint_mutex_);
+  CheckpointPace pace_ ABSL_GUARDED_BY(checkpoint_mutex_);
+  uint64_t paced_bytes_ ABSL_GUARDED_BY(checkpoint_mutex_) = 0;  // of the log
 
   // Anything has advanced.
   mutable Mutex progress_mutex_;
   CondVar progress_;
   CondVar checkpoint_work_;
   bool checkpoint_requested_ ABSL_GUARDED_BY(progress_mutex_) = false;
+  bool oldest_requested_ ABSL_GUARDED_BY(progress_mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(progress_mutex_) = false;
   uint64_t checkpoints_ ABSL_GUARDED_BY(progress_mutex_) = 0;
+  uint64_t spaces_saved_ ABSL_GUARDED_BY(progress_mutex_) = 0;
   uint64_t checkpoint_bytes_ ABSL_GUARDED_BY(progress_mutex_) = 0;
   Lsn low_water_lsn_ ABSL_GUARDED_BY(progress_mutex_) = 0;
   absl::Status checkpoint_status_ ABSL_GUARDED_BY(progress_mutex_);

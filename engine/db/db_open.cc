@@ -15,6 +15,7 @@
 #include "schema/limits.h"
 #include "schema/part_codec.h"
 #include "storage/base/check.h"
+#include "storage/base/clock.h"
 #include "storage/base/status_macros.h"
 
 namespace engram::internal {
@@ -38,6 +39,10 @@ wal::QueueChoice ToQueueChoice(WalBackend backend) {
   }
   return wal::QueueChoice::kAuto;
 }
+
+// How often spaces are looked at that may have to be saved, while as much is
+// logged as one of them may keep.
+constexpr uint64_t kPaceSteps = 16;
 
 // Of one space, planned and not linked yet.
 constexpr size_t kBatchesMax = 32;
@@ -89,17 +94,31 @@ absl::StatusOr<std::optional<schema::Head>> ReadHead(
   return std::optional<schema::Head>(*std::move(head));
 }
 
+// events_ alone holds it, and lets it go.
+Options WithoutListener(Options options) {
+  options.listener = nullptr;
+  return options;
+}
+
 }  // namespace
 
 DbImpl::DbImpl(const std::string& path, const Options& options,
                const Environment& environment, DatabaseFiles files)
     : path_(path),
-      options_(options),
+      options_(WithoutListener(options)),
       environment_(environment),
       files_(std::move(files)),
       owner_pid_(::getpid()),
       callbacks_(options.async_writes_max),
-      total_gate_("all spaces", TotalAdmission(options)) {}
+      total_gate_("all spaces", TotalAdmission(options)),
+      events_(options.listener,
+              [this] {
+                const double pressure = total_gate_.GetStats().pressure;
+                return EventQueue::Pressure{PressureLevelOf(options_, pressure),
+                                            pressure};
+              }),
+      log_meter_(options.checkpoint_wal_bytes / kPaceSteps),
+      pace_(options.checkpoint_wal_bytes) {}
 
 absl::StatusOr<std::shared_ptr<DbImpl>> DbImpl::Open(
     const std::string& path, const Options& options,
@@ -126,6 +145,7 @@ DbImpl::~DbImpl() {
 }
 
 absl::Status DbImpl::Start() {
+  const int64_t begin = Clock::System().MonotonicMicros();
   ENGRAM_ASSIGN_OR_RETURN(wal_directory_,
                           environment_.files->OpenDirectory(files_.wal_path,
                                                             /*create=*/false));
@@ -150,6 +170,12 @@ absl::Status DbImpl::Start() {
   pool_ = std::make_unique<ingest::WorkerPool>(WorkerCount(options_.workers));
   ENGRAM_RETURN_IF_ERROR(LoadSpaces());
   ENGRAM_RETURN_IF_ERROR(Recover());
+  const RecoveryInfo recovery = {
+      replayed_records_,
+      absl::Microseconds(Clock::System().MonotonicMicros() - begin)};
+  events_.Push(
+      [recovery](EventListener& listener) { listener.OnRecovered(recovery); });
+  events_.NotePressure();
   if (!options_.read_only) {
     if (!salvage_report_.losses.empty()) {
       ENGRAM_RETURN_IF_ERROR(LeaveDamagedLog());
@@ -161,6 +187,7 @@ absl::Status DbImpl::Start() {
     checkpoint_thread_ = std::thread([this] { CheckpointLoop(); });
     if (segments_->live_count() > kSegmentsLeftMax) RequestCheckpoint();
   }
+  events_.Start();
   return absl::OkStatus();
 }
 
@@ -183,6 +210,7 @@ DbImpl::SpacePtr DbImpl::AddSpace(const schema::SpaceDescription& description,
                        },
                        [this](uint64_t records, uint64_t bytes) {
                          total_gate_.Release(records, bytes);
+                         events_.NotePressure();
                        },
                        [this] { NotifyProgress(); }});
   registry_.Add({state, pool_->Add(description.id, state)});
@@ -277,6 +305,10 @@ absl::Status DbImpl::Close() {
     return absl::FailedPreconditionError(
         "the callback of a write must not close the database");
   }
+  if (events_.IsListener()) {
+    return absl::FailedPreconditionError(
+        "the listener must not close the database");
+  }
   if (!gate_.Close()) {
     return absl::FailedPreconditionError(
         absl::StrCat(path_, ": the database is closed"));
@@ -312,6 +344,7 @@ absl::Status DbImpl::Close() {
   segments_.reset();
   store_.reset();
   files_.lock.Release();
+  events_.Stop();
   return status;
 }
 

@@ -11,6 +11,11 @@ namespace engram::internal {
 
 void DbImpl::OnDurable(Lsn) { NotifyProgress(); }
 
+void DbImpl::OnFailed(const absl::Status& status) {
+  events_.Push(
+      [status](EventListener& listener) { listener.OnLogFailed(status); });
+}
+
 void DbImpl::Publish(const std::shared_ptr<const wal::Group>& group) {
   publishing_lsn_.store(group->last_lsn(), std::memory_order_release);
   group->ForEachRecord([this, &group](const schema::RecordView& record) {
@@ -18,12 +23,10 @@ void DbImpl::Publish(const std::shared_ptr<const wal::Group>& group) {
   });
   EnqueuePublished();
   published_lsn_.store(group->last_lsn(), std::memory_order_release);
-  const uint64_t bytes = group->bytes().size();
-  const uint64_t since = bytes + bytes_since_checkpoint_.fetch_add(
-                                     bytes, std::memory_order_relaxed);
-  if (since >= options_.checkpoint_wal_bytes || LogIsLong()) {
-    RequestCheckpoint();
+  if (log_meter_.Add(group->last_lsn(), group->bytes().size())) {
+    RequestCheckpointOfOldest();
   }
+  if (LogIsLong()) RequestCheckpoint();
 }
 
 void DbImpl::PublishAny(const schema::RecordView& record,
@@ -100,6 +103,8 @@ void DbImpl::PublishDrop(const schema::RecordView& record) {
   if (entry.state == nullptr) return;  // as above
   entry.state->MarkDropped(record.lsn);
   entry.state->gate().Close();
+  MutexLock lock(dropped_mutex_);
+  dropped_latencies_.Merge(entry.state->GetLatencies());
   registry_.Remove(entry.state);
 }
 

@@ -143,10 +143,35 @@ absl::Status DbImpl::WaitSpace(const SpacePtr& space, Lsn lsn, Stage stage,
 absl::StatusOr<SpaceStats> DbImpl::GetSpaceStats(const SpacePtr& space) {
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
+  return StatsOf(*space);
+}
+
+SpaceStats DbImpl::StatsOf(const space::SpaceState& space) const {
   SpaceStats stats =
-      space->GetStats(published_lsn_.load(std::memory_order_acquire));
+      space.GetStats(published_lsn_.load(std::memory_order_acquire));
   stats.pressure_level = PressureLevelOf(options_, stats.pressure);
   return stats;
+}
+
+absl::StatusOr<Metrics> DbImpl::GetMetrics() {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, nullptr));
+  Metrics metrics;
+  ENGRAM_ASSIGN_OR_RETURN(metrics.stats, GetStats());
+  for (const space::SpaceEntry& entry : registry_.All()) {
+    metrics.spaces.push_back(StatsOf(*entry.state));
+  }
+  return metrics;
+}
+
+// A count that could fall would look like a new process to who draws its rate.
+space::Latencies DbImpl::AllLatencies() const {
+  MutexLock lock(dropped_mutex_);
+  space::Latencies latencies = dropped_latencies_;
+  for (const space::SpaceEntry& entry : registry_.All()) {
+    latencies.Merge(entry.state->GetLatencies());
+  }
+  return latencies;
 }
 
 void DbImpl::AddAdmission(DbStats* stats) const {
@@ -200,13 +225,11 @@ absl::StatusOr<DbStats> DbImpl::GetStats() {
   stats.path = path_;
   stats.database_id = DatabaseIdText(files_.id);
   AddWorkers(&stats);
-  space::Latencies latencies;
   for (const space::SpaceEntry& entry : registry_.All()) {
     ++stats.spaces;
     stats.pending_records += entry.state->pending_records();
-    latencies.Merge(entry.state->GetLatencies());
   }
-  stats.latencies = space::ToStats(latencies);
+  stats.latencies = space::ToStats(AllLatencies());
   stats.indexed_records = indexed_records_.load(std::memory_order_relaxed);
   stats.accepted_records = accepted_records_.load(std::memory_order_relaxed);
   AddAdmission(&stats);

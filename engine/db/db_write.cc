@@ -245,6 +245,7 @@ void DbImpl::CountRefusal(const absl::Status& status) {
   if (!refusal.has_value()) return;
   refused_writes_[static_cast<size_t>(refusal->cause)].fetch_add(
       1, std::memory_order_relaxed);
+  events_.PushRefusal(*refusal, status);
 }
 
 absl::StatusOr<DbImpl::Admission> DbImpl::Admit(
@@ -294,6 +295,7 @@ absl::Status DbImpl::AdmitToTotal(const Admission& admission,
   ingest::Refusal refusal;
   const absl::Status status =
       total_gate_.Admit(total, MicrosLeft(deadline), &refusal);
+  if (status.ok()) events_.NotePressure();
   return Refused(status,
                  refusal.of_bytes ? RefusalCause::kTotalBytes
                                   : RefusalCause::kTotalRecords,
@@ -318,6 +320,7 @@ absl::StatusOr<Lsn> DbImpl::Settle(const Admission& admission, Lsn lsn,
     if (!published || unseen) {
       space->gate().Cancel(demand.records, demand.bytes);
       total_gate_.Cancel(demand.records, demand.bytes);
+      events_.NotePressure();
     }
     if (logged.ok() && unseen) status.Update(Dropped(*space));
   }
@@ -385,9 +388,11 @@ absl::StatusOr<DbImpl::SpacePtr> DbImpl::OpenSpace(
   draft.type = schema::RecordType::kCreateSpace;
   draft.space_id = description.id;
   draft.description = encoded;
-  ENGRAM_RETURN_IF_ERROR(AppendAdmin(draft).status());
+  ENGRAM_ASSIGN_OR_RETURN(const Lsn lsn, AppendAdmin(draft));
   state = registry_.FindById(description.id).state;
   ENGRAM_CHECK(state != nullptr);
+  events_.Push([info = SpaceInfo{description.name, description.id, lsn}](
+                   EventListener& listener) { listener.OnSpaceCreated(info); });
   return state;
 }
 
@@ -405,7 +410,10 @@ absl::Status DbImpl::DropSpace(absl::string_view name) {
     schema::RecordDraft draft;
     draft.type = schema::RecordType::kDropSpace;
     draft.space_id = state->id();
-    ENGRAM_RETURN_IF_ERROR(AppendAdmin(draft).status());
+    ENGRAM_ASSIGN_OR_RETURN(const Lsn lsn, AppendAdmin(draft));
+    events_.Push(
+        [info = SpaceInfo{state->name(), state->id(), lsn}](
+            EventListener& listener) { listener.OnSpaceDropped(info); });
   }
   RequestCheckpoint();
   return absl::OkStatus();

@@ -1,8 +1,6 @@
 #include "engine/ingest/worker_pool.h"
 
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <optional>
@@ -10,19 +8,10 @@
 
 #include "storage/base/check.h"
 #include "storage/base/clock.h"
+#include "storage/base/thread_priority.h"
 
 namespace engram::ingest {
 namespace {
-
-// Below the threads of the application and of the log: an acknowledgement must
-// not wait for the processor behind indexing.
-constexpr int kWorkerNice = 5;
-
-void LowerPriority() {
-  // Linux applies it to the calling thread only. Failing changes nothing but
-  // the order in which threads run.
-  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kWorkerNice);
-}
 
 // A worker that is idle for this long tidies, then after twice the time, and so
 // on: an owner may have to wait for a reader, who takes as long as he likes.
@@ -106,7 +95,7 @@ void WorkerPool::WakeOne(int64_t now) {
 }
 
 void WorkerPool::Run(size_t number) {
-  LowerPriority();
+  LowerThreadPriority();
   MutexLock lock(mutex_);
   while (!stopping_) {
     const int64_t now = Now();

@@ -24,6 +24,7 @@ struct Latencies {
 inline LatencyStats ToStats(const Histogram& histogram) {
   LatencyStats stats;
   stats.count = histogram.count();
+  stats.sum = absl::Microseconds(histogram.sum());
   stats.p50 = absl::Microseconds(histogram.Quantile(.5));
   stats.p99 = absl::Microseconds(histogram.Quantile(.99));
   stats.p999 = absl::Microseconds(histogram.Quantile(.999));

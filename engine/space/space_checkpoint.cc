@@ -41,6 +41,16 @@ bool SpaceState::HasUnsaved() const {
   return indexed_lsn_ > head_.checkpoint_lsn;
 }
 
+Unsaved SpaceState::GetUnsaved(Lsn log_lsn) const {
+  MutexLock lock(mutex_);
+  if (first_unsaved_lsn_ == 0 || indexed_lsn_ <= head_.checkpoint_lsn) {
+    return {};
+  }
+  const Lsn up_to =
+      tail_.count() == 0 ? std::max(indexed_lsn_, log_lsn) : indexed_lsn_;
+  return {first_unsaved_lsn_ - 1, up_to, unsaved_bytes_};
+}
+
 // Gives a row to each version that has none and needs one: what is live, and
 // nodes that others still link to. Returns the slots of all rows, old and new.
 std::vector<uint32_t> SpaceState::AssignRows(SpaceSnapshot* snapshot) {
@@ -57,7 +67,7 @@ std::vector<uint32_t> SpaceState::AssignRows(SpaceSnapshot* snapshot) {
   std::sort(lsns.begin(), lsns.end());
   std::vector<uint32_t> slots = row_slots_;
   for (const Lsn lsn : lsns) {
-    const Unsaved& unsaved = saving_.find(lsn)->second;
+    const UnsavedRecord& unsaved = saving_.find(lsn)->second;
     snapshot->rows.push_back({unsaved.record, unsaved.group,
                               index_[unsaved.slot].LiveAt(snapshot->lsn)});
     saving_rows_.push_back({unsaved.slot, lsn});
@@ -157,10 +167,12 @@ SpaceSnapshot SpaceState::BeginCheckpoint() {
   SpaceSnapshot snapshot;
   MutexLock turn_lock(turn_mutex_);
   WorkOffRemovals(0, kRemovalMicrosMax);
-  Reattach();
+  const bool all_reached = Reattach() == 0;
   // Slots stand still while this is held, and the turn is.
   MutexLock link_lock(index_.link_mutex());
-  if (index_.graph() != nullptr) {
+  if (all_reached) {
+    unreachable_.store(0, std::memory_order_relaxed);
+  } else {
     const auto is_live = [this](uint32_t slot) {
       return index_[slot].LiveAt(kNeverRemoved - 1);
     };

@@ -93,16 +93,18 @@ void SpaceState::ReleaseUnlinked() {
   }
 }
 
-void SpaceState::Reattach() {
+// Returns how many nodes it found that no search could reach.
+uint64_t SpaceState::Reattach() {
   unlinked_since_reattach_ = 0;
   index::Graph* const graph = index_.graph();
-  if (graph == nullptr) return;
+  if (graph == nullptr) return 0;
   const auto is_live = [this](uint32_t slot) {
     return index_[slot].LiveAt(kNeverRemoved - 1);
   };
   MutexLock link_lock(index_.link_mutex());
-  reattached_.fetch_add(graph->Reattach(is_live, turn_scratch_),
-                        std::memory_order_relaxed);
+  const uint64_t found = graph->Reattach(is_live, turn_scratch_);
+  reattached_.fetch_add(found, std::memory_order_relaxed);
+  return found;
 }
 
 }  // namespace engram::space

@@ -48,6 +48,14 @@ struct SpaceLimits {
   size_t batches_max = 4;
 };
 
+// What one space has indexed and not saved: records with an LSN above `above`,
+// up to `up_to`. Equal where that is nothing.
+struct Unsaved {
+  Lsn above = 0;
+  Lsn up_to = 0;
+  uint64_t bytes = 0;
+};
+
 // Versions and snapshots. Each accepted record has an LSN; a version is visible
 // from its own LSN to before the one that replaces or removes it. Publish()
 // makes a record visible, before it is acknowledged. A search takes S, the LSN
@@ -178,6 +186,10 @@ class SpaceState final : public ingest::BacklogOwner {
   // Whether there is something to save that is indexed.
   bool HasUnsaved() const;
 
+  // What a checkpoint would save now, and what of the log it would make
+  // superfluous for this space. `log_lsn` is as for GetStats(), from before.
+  Unsaved GetUnsaved(Lsn log_lsn) const;
+
   // Stops indexing for as long as it takes to copy links and marks, and
   // re-attaches nodes that no search could reach.
   SpaceSnapshot BeginCheckpoint();
@@ -197,15 +209,16 @@ class SpaceState final : public ingest::BacklogOwner {
 
  private:
   // A record that is indexed and not yet in a head.
-  struct Unsaved {
+  struct UnsavedRecord {
     schema::RecordView record;
     std::shared_ptr<const wal::Group> group;
     uint32_t slot = 0;
     uint32_t admitted_bytes = 0;
   };
   using UnsavedMap =
-      absl::flat_hash_map<Lsn, Unsaved, absl::Hash<Lsn>, std::equal_to<Lsn>,
-                          MappedAllocator<std::pair<const Lsn, Unsaved>>>;
+      absl::flat_hash_map<Lsn, UnsavedRecord, absl::Hash<Lsn>,
+                          std::equal_to<Lsn>,
+                          MappedAllocator<std::pair<const Lsn, UnsavedRecord>>>;
 
   // Where a version is on disk, or was to be.
   struct SlotVersion {
@@ -249,7 +262,7 @@ class SpaceState final : public ingest::BacklogOwner {
   void Unpublish(absl::Span<const SlotVersion> versions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
   void ReleaseUnlinked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
-  void Reattach() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
+  uint64_t Reattach() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
 
   // --- space_search.cc
   void SearchIndex(const SearchView& view, const SearchOptions& options,

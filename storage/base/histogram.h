@@ -24,16 +24,19 @@ class Histogram {
         std::clamp<int64_t>(micros, 0, int64_t{kValueMax}));
     ++counts_[BucketOf(value)];
     ++count_;
+    sum_ += value;
     max_ = std::max(max_, value);
   }
 
   void Merge(const Histogram& other) {
     for (size_t i = 0; i < kBuckets; ++i) counts_[i] += other.counts_[i];
     count_ += other.count_;
+    sum_ += other.sum_;
     max_ = std::max(max_, other.max_);
   }
 
   uint64_t count() const { return count_; }
+  uint64_t sum() const { return sum_; }  // exact
   uint64_t max() const { return max_; }
 
   // The smallest bound that at least this share of the values, 0 to 1, does not
@@ -70,6 +73,7 @@ class Histogram {
 
   std::array<uint64_t, kBuckets> counts_ = {};
   uint64_t count_ = 0;
+  uint64_t sum_ = 0;
   uint64_t max_ = 0;
 };
 

@@ -340,7 +340,10 @@ void Writer::MarkDurable(const Group& group) {
 }
 
 void Writer::Fail(const absl::Status& status) {
-  if (stats_.status.ok()) stats_.status = LogFailure(status);
+  if (stats_.status.ok()) {
+    stats_.status = LogFailure(status);
+    sink_->OnFailed(stats_.status);
+  }
   progress_.NotifyAll();
   room_.NotifyAll();
 }

@@ -41,7 +41,7 @@ struct WriterOptions {
   QueueFactory create_queue;  // in place of `queue`, for a simulated disk
 };
 
-// What the log tells the rest of the engine. Neither call may append.
+// What the log tells the rest of the engine. No call may append.
 class GroupSink {
  public:
   virtual ~GroupSink() = default;
@@ -54,6 +54,11 @@ class GroupSink {
 
   // Writer::durable_lsn() has reached `lsn`, or more. Called by any thread.
   virtual void OnDurable(Lsn lsn) = 0;
+
+  // The log has failed, see invariant (3) below: once at most. Called under the
+  // writer's lock by any thread, so it takes but a moment, and calls nothing of
+  // the writer.
+  virtual void OnFailed(const absl::Status& /*status*/) {}
 };
 
 struct WriterStats {

@@ -304,6 +304,32 @@ TEST_F(DbLifecycleTest, TheLogIsShortenedByCheckpointsAndBoundedByItsLimit) {
   EXPECT_EQ(OpenSpace("a").ListIds()->size(), 50u);
 }
 
+TEST_F(DbLifecycleTest, SpacesAreSavedBeforeTheyKeepTooMuchLog) {
+  Options options = SmallLog();
+  options.checkpoint_wal_bytes = 512 << 10;
+  Open(options);
+  Space idle = OpenSpace("idle");
+  const auto first = idle.Observe({"1", TestVector(kDimension, 1), ""});
+  ASSERT_TRUE(first.ok()) << first.status();
+  std::vector<Space> spaces;
+  for (int i = 0; i < 4; ++i) spaces.push_back(OpenSpace(absl::StrCat(i)));
+  // Three times as much as a space may keep; the log's own limit is far away.
+  const std::string payload(3000, 'x');
+  for (int i = 0; i < 384; ++i) {
+    const auto lsn = spaces[i % spaces.size()].Observe(
+        {absl::StrCat(i), TestVector(kDimension, i), payload});
+    ASSERT_TRUE(lsn.ok()) << lsn.status();
+  }
+  for (int i = 0; db_->GetStats()->low_water_lsn <= *first && i < 1000; ++i) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_GT(db_->GetStats()->low_water_lsn, *first);
+  EXPECT_EQ(idle.GetStats()->checkpoints, 1u) << "nothing new to save in it";
+  for (const Space& space : spaces) {
+    EXPECT_GT(space.GetStats()->checkpoints, 0u) << space.name();
+  }
+}
+
 TEST_F(DbLifecycleTest, StatsConserveRecords) {
   Open();
   Space space = OpenSpace("a");

@@ -198,6 +198,19 @@ expect out '"ef_construction":100'
 expect out '"quantization":"auto","quantization_in_use":"none","stored":"f32"'
 expect out '"twins":0,"retired_slots":0,"memory_bytes":'
 expect out '"unreachable_nodes":0'
+run --db db stats --prometheus
+expect_code 0
+expect out '# TYPE engram_space_live_records gauge'
+expect out 'engram_space_live_records{space="vectors"} 3'
+expect out 'engram_refused_writes_total{cause="log"} 0'
+expect out 'engram_worker_records_total{worker="0"} 0'
+expect out 'engram_ingest_seconds{stage="to_durable",quantile="0.5"} 0'
+run --db db stats vectors --prometheus
+expect_error 2 "--prometheus"
+run --json --db db stats --prometheus
+expect_error 2 "--json"
+run stats --help
+expect out "--prometheus"
 run --db db stats vectors
 expect_code 0
 for field in quantization quantization_in_use stored twins retired_slots \

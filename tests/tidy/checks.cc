@@ -51,7 +51,7 @@ const std::vector<Row>& IncludeTable() {
                 "engine/ingest/", "storage/", "schema/", "engram/", "absl/"}},
               {"engine/db/",
                {"engine/db/", "engine/space/", "engine/ingest/", "storage/",
-                "schema/", "engram/", "absl/"}},
+                "schema/", "engram/", "prometheus/", "absl/"}},
               {"tools/",
                {"tools/", "engram/", "storage/base/", "nlohmann/", "CLI/",
                 "absl/"}},
@@ -82,6 +82,7 @@ struct Owner {
 
 const Owner kOwners[] = {
     {"liburing", "storage/io/uring_queue.cc"},
+    {"prometheus/", "engine/db/prometheus_text.cc"},
     {"rocksdb/", "storage/kv/", "tools/bench/wal_rocksdb_path.cc"},
     {"schema/checkpoint_generated.h", "schema/"},
     {"schema/flatbuffer_access.h", "schema/"},

@@ -55,6 +55,10 @@ TEST(CheckIncludesTest, RefusesLibrariesOutsideTheirPlace) {
   EXPECT_EQ(IncludeFindings("storage/io/pwrite_queue.cc", "<liburing.h>"), 1u);
   EXPECT_EQ(IncludeFindings("storage/kv/a.cc", "\"rocksdb/db.h\""), 0u);
   EXPECT_EQ(IncludeFindings("engine/db/a.cc", "<rocksdb/db.h>"), 1u);
+  EXPECT_EQ(IncludeFindings("engine/db/prometheus_text.cc",
+                            "\"prometheus/text_serializer.h\""),
+            0u);
+  EXPECT_EQ(IncludeFindings("engine/db/db.cc", "<prometheus/registry.h>"), 1u);
   EXPECT_EQ(IncludeFindings("tools/bench/wal_a.cc", "<rocksdb/db.h>"), 1u);
   EXPECT_EQ(
       IncludeFindings("tools/bench/wal_rocksdb_path.cc", "\"rocksdb/db.h\""),

@@ -108,12 +108,17 @@ VerbResult List(const Global& global) {
   return ExitCode::kOk;
 }
 
-VerbResult Stats(const Global& global, const std::string& space) {
+VerbResult Stats(const Global& global, const StatsArguments& arguments) {
   ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<Db> db,
                           OpenDatabase(global.db, Access::kRead));
+  if (arguments.prometheus) {
+    ENGRAM_ASSIGN_OR_RETURN(const Metrics metrics, db->GetMetrics());
+    ENGRAM_RETURN_IF_ERROR(Print(PrometheusText(metrics)));
+    return ExitCode::kOk;
+  }
   Json object = NewJsonObject();
   std::string text;
-  if (space.empty()) {
+  if (arguments.space.empty()) {
     ENGRAM_ASSIGN_OR_RETURN(const DbStats stats, db->GetStats());
     ENGRAM_ASSIGN_OR_RETURN(const std::vector<SpaceStats> all,
                             StatsOfSpaces(*db));
@@ -121,7 +126,7 @@ VerbResult Stats(const Global& global, const std::string& space) {
     object["spaces"] = SpacesArray(all);
     text = FieldLines(object["database"]);
   } else {
-    ENGRAM_ASSIGN_OR_RETURN(const Space found, FindSpace(*db, space));
+    ENGRAM_ASSIGN_OR_RETURN(const Space found, FindSpace(*db, arguments.space));
     ENGRAM_ASSIGN_OR_RETURN(const SpaceStats stats, found.GetStats());
     object["space"] = ToJson(stats);
     text = FieldLines(object["space"]);

@@ -39,6 +39,7 @@ struct CommandLine {
   std::string id;
   bool yes = false;
   size_t findings_max = 100;
+  StatsArguments stats;
   LoadArguments load;
   DumpArguments dump;
   SearchArguments search;
@@ -75,8 +76,17 @@ void AddInspection(CLI::App& app, CommandLine& line) {
           [&line] { return List(line.global); });
   CLI::App* stats = AddVerb(
       app, line, "stats", "Prints every statistic of the database or a space",
-      "stats agent-7", [&line] { return Stats(line.global, line.space); });
-  stats->add_option("SPACE", line.space, "Name of the space");
+      "stats agent-7\nCounts begin when the database is opened, here by "
+      "engram-ctl. A program that has it\nopen serves its own: "
+      "engram/metrics.h.",
+      [&line] { return Stats(line.global, line.stats); });
+  CLI::Option* space =
+      stats->add_option("SPACE", line.stats.space, "Name of the space");
+  stats
+      ->add_flag("--prometheus", line.stats.prometheus,
+                 "Print all of it in the text format of Prometheus")
+      ->excludes(space)
+      ->excludes(app.get_option("--json"));
 }
 
 void AddLoad(CLI::App& app, CommandLine& line) {

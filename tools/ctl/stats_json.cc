@@ -21,6 +21,7 @@ Json ToJson(const WorkerStats& stats) {
 Json ToJson(const LatencyStats& stats) {
   return Json{
       {"count", stats.count},
+      {"sum_us", absl::ToInt64Microseconds(stats.sum)},
       {"p50_us", absl::ToInt64Microseconds(stats.p50)},
       {"p99_us", absl::ToInt64Microseconds(stats.p99)},
       {"p999_us", absl::ToInt64Microseconds(stats.p999)},

@@ -21,7 +21,11 @@ struct Global {
 // commands_inspect.cc
 VerbResult Info(const Global& global);
 VerbResult List(const Global& global);
-VerbResult Stats(const Global& global, const std::string& space);  // "": all
+struct StatsArguments {
+  std::string space;        // "": all
+  bool prometheus = false;  // in the format of Prometheus; not with a space
+};
+VerbResult Stats(const Global& global, const StatsArguments& arguments);
 
 // commands_load.cc
 struct LoadArguments {

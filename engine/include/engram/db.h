@@ -26,6 +26,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "engram/event_listener.h"
+#include "engram/metrics.h"
 #include "engram/observation.h"
 #include "engram/options.h"
 #include "engram/refusal.h"
@@ -105,14 +107,18 @@ class Db {
 
   absl::StatusOr<DbStats> GetStats() const;
 
+  // The same with the stats of every space, as PrometheusText() wants them.
+  absl::StatusOr<Metrics> GetMetrics() const;
+
   // What Open() lost with Options::salvage_damaged_log. Lives as long as the
   // handle, also when it is closed.
   const SalvageReport& salvage_report() const;
 
   // Refuses new calls, waits for those in progress, indexes and checkpoints
-  // everything and releases the directory. Afterwards every call, on every
-  // handle, returns FAILED_PRECONDITION. The first failure is returned; data
-  // is safe in the log even then.
+  // everything, releases the directory, and waits until Options::listener is
+  // told of it. Afterwards every call, on every handle, returns
+  // FAILED_PRECONDITION. The first failure is returned; data is safe in the log
+  // even then.
   absl::Status Close();
 
  private:

@@ -6,10 +6,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "absl/time/time.h"
 
 namespace engram {
+
+class EventListener;
 
 // Log sequence number: the one token of the database. Every accepted write has
 // one, they rise by one, and they are never used twice. 0 means "no write".
@@ -129,8 +132,10 @@ struct Options {
   // WriteBatch must fit in one.
   uint64_t wal_segment_bytes = uint64_t{64} << 20;
 
-  // A checkpoint starts in the background when this much log has been written
-  // since the last one, or the log has reached half its limit.
+  // A space is checkpointed in the background before more than about this much
+  // log has been written since its last checkpoint (of what is indexed by then;
+  // a little earlier if there are several, so that they take turns), and all
+  // are when the log has reached half its limit.
   uint64_t checkpoint_wal_bytes = uint64_t{256} << 20;
 
   // Upper bound of the log on disk. Writes wait at it for a checkpoint (see
@@ -154,6 +159,10 @@ struct Options {
   // A space is scanned exactly while it holds at most this many versions of
   // observations, and gets its graph beyond.
   uint32_t flat_records_max = 1000;
+
+  // Is told of checkpoints, refusals, failures and the like; see
+  // engram/event_listener.h. Null: nobody is.
+  std::shared_ptr<EventListener> listener;
 };
 
 struct SpaceOptions {

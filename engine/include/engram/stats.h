@@ -24,9 +24,12 @@ struct RefusedWrites {
   uint64_t async_writes = 0;
 };
 
-// Quantiles of how long something took, right to an eighth and never too small.
+// How long something took. Quantiles are right to an eighth and never too
+// small; the sum is exact, but for what took more than an hour: it counts as
+// one.
 struct LatencyStats {
   uint64_t count = 0;
+  absl::Duration sum = absl::ZeroDuration();
   absl::Duration p50 = absl::ZeroDuration();
   absl::Duration p99 = absl::ZeroDuration();
   absl::Duration p999 = absl::ZeroDuration();
@@ -118,7 +121,7 @@ struct DbStats {
   RefusedWrites refused;          // the same by cause
   uint64_t replayed_records = 0;  // read from the log by Open()
 
-  IngestLatencies latencies;  // of all spaces that there are
+  IngestLatencies latencies;  // of all spaces, and of what was dropped
 
   // The log.
   std::string wal_backend;  // "io_uring", "pwrite"; "none" if read_only

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace {
 TEST(HistogramTest, IsEmptyAtFirst) {
   const Histogram histogram;
   EXPECT_EQ(histogram.count(), 0u);
+  EXPECT_EQ(histogram.sum(), 0u);
   EXPECT_EQ(histogram.max(), 0u);
   EXPECT_EQ(histogram.Quantile(.5), 0u);
 }
@@ -24,6 +26,7 @@ TEST(HistogramTest, SmallValuesAreExact) {
   for (uint64_t value = 0; value < 16; ++value) {
     EXPECT_EQ(histogram.Quantile((static_cast<double>(value) + 1) / 16), value);
   }
+  EXPECT_EQ(histogram.sum(), 120u);
 }
 
 TEST(HistogramTest, AnyValueIsRightToAnEighthAndNeverTooSmall) {
@@ -56,6 +59,9 @@ TEST(HistogramTest, QuantilesAgreeWithThoseOfTheSortedValues) {
     EXPECT_GE(quantile, exact) << share;
     EXPECT_LE(quantile, exact * 1.125) << share;
   }
+  EXPECT_EQ(histogram.sum(),
+            std::accumulate(values.begin(), values.end(), uint64_t{0}))
+      << "exact, as quantiles are not";
   EXPECT_EQ(histogram.max(), values.back());
   EXPECT_EQ(histogram.Quantile(1), values.back());
 }
@@ -81,6 +87,7 @@ TEST(HistogramTest, MergingIsAddingAll) {
   }
   a.Merge(b);
   EXPECT_EQ(a.count(), both.count());
+  EXPECT_EQ(a.sum(), both.sum());
   EXPECT_EQ(a.max(), both.max());
   for (const double share : {.1, .5, .9}) {
     EXPECT_EQ(a.Quantile(share), both.Quantile(share));
