@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <string>
@@ -320,7 +321,11 @@ TEST_F(DbLifecycleTest, SpacesAreSavedBeforeTheyKeepTooMuchLog) {
         {absl::StrCat(i), TestVector(kDimension, i), payload});
     ASSERT_TRUE(lsn.ok()) << lsn.status();
   }
-  for (int i = 0; db_->GetStats()->low_water_lsn <= *first && i < 1000; ++i) {
+  const auto saved = [](const Space& space) {
+    return space.GetStats()->checkpoints > 0;
+  };
+  for (int i = 0; i < 1000; ++i) {
+    if (std::all_of(spaces.begin(), spaces.end(), saved) && saved(idle)) break;
     absl::SleepFor(absl::Milliseconds(10));
   }
   EXPECT_GT(db_->GetStats()->low_water_lsn, *first);
