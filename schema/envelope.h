@@ -20,6 +20,7 @@ namespace engram::schema {
 enum class ValueKind : uint32_t {
   kCatalog = 0x31544143,       // "CAT1"
   kCatalogEntry = 0x31435053,  // "SPC1"
+  kProducer = 0x31445250,      // "PRD1"
   kHead = 0x31444548,          // "HED1"
   kVectorPart = 0x31434556,    // "VEC1"
   kLinkPart = 0x314b4e4c,      // "LNK1"
@@ -29,7 +30,7 @@ enum class ValueKind : uint32_t {
 // Where a value belongs; checked when it is read.
 struct ValuePlace {
   ValueKind kind = ValueKind::kRecord;
-  uint64_t space_id = 0;
+  uint64_t space_id = 0;  // or the producer's number
   uint64_t generation = 0;
 };
 

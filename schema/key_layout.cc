@@ -22,6 +22,20 @@ std::string CatalogEntryKey(uint64_t space_id) {
   return key;
 }
 
+std::string ProducerKey(uint64_t producer) {
+  std::string key(kProducerPrefix);
+  AppendBigEndian(producer, 8, &key);
+  return key;
+}
+
+uint64_t NumberInKey(absl::string_view prefix, absl::string_view key) {
+  if (!absl::ConsumePrefix(&key, prefix)) return 0;
+  if (key.size() != sizeof(uint64_t)) return 0;
+  uint64_t number = 0;
+  for (const char byte : key) number = number << 8 | static_cast<uint8_t>(byte);
+  return number;
+}
+
 std::string LinkPartKey(uint64_t generation, uint32_t index) {
   std::string key = "l/";
   AppendBigEndian(generation, 8, &key);

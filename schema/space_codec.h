@@ -16,9 +16,10 @@
 namespace engram::schema {
 
 // Of the heads and the catalog that this build writes; it reads 1 as well,
-// where a head has no centre and removed rows are still nodes. The catalog has
-// the number too, so that an older build refuses the database as a whole.
-inline constexpr uint32_t kCheckpointFormatVersion = 2;
+// where a head has no centre and removed rows are still nodes, and 2, where
+// there are no producers. The catalog has the number too, so that an older
+// build refuses the database as a whole.
+inline constexpr uint32_t kCheckpointFormatVersion = 3;
 
 // A space as it was created; nothing of it changes afterwards.
 struct SpaceDescription {

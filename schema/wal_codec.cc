@@ -127,6 +127,13 @@ absl::Status BadRecord(Lsn lsn, absl::string_view what) {
   return absl::DataLossError(absl::StrCat("log record ", lsn, ": ", what));
 }
 
+bool IsPossibleStamp(const RecordHeader& header) {
+  if (header.producer == 0) {
+    return header.producer_sequence == 0 && header.producer_previous == 0;
+  }
+  return header.producer_previous < header.producer_sequence;
+}
+
 // Checks that the body has exactly the bytes that its own fields ask for.
 absl::Status CheckBody(const RecordHeader& header, const char* body,
                        size_t body_bytes) {
@@ -195,6 +202,9 @@ absl::Status CheckRecord(const GroupHeader& group, Lsn expected_lsn,
   if (header.lsn != (marker ? expected_lsn - 1 : expected_lsn)) {
     return BadRecord(expected_lsn, absl::StrCat("has LSN ", header.lsn));
   }
+  if (!IsPossibleStamp(header)) {
+    return BadRecord(expected_lsn, "its producer's sequence is impossible");
+  }
   return CheckBody(header, record + sizeof(RecordHeader),
                    header.length - sizeof(RecordHeader));
 }
@@ -212,6 +222,9 @@ void EncodeRecord(const RecordDraft& draft, Lsn lsn, char* out) {
   header.lsn = lsn;
   header.type = static_cast<uint8_t>(draft.type);
   header.space_id = draft.space_id;
+  header.producer = draft.stamp.producer;
+  header.producer_sequence = draft.stamp.sequence;
+  header.producer_previous = draft.stamp.previous;
   std::memset(out + RecordBytes(draft) - kRecordAlignment, 0, kRecordAlignment);
   EncodeBody(draft, Store(header, out));
 }
@@ -337,6 +350,7 @@ bool DecodeLooseRecord(uint64_t epoch, absl::Span<const char> bytes,
   if (header.lsn < first_lsn || header.lsn > last_lsn ||
       header.length < sizeof(RecordHeader) || header.length > bytes.size() ||
       IsMarker(static_cast<RecordType>(header.type)) ||
+      !IsPossibleStamp(header) ||
       !CheckBody(header, bytes.data() + sizeof(RecordHeader),
                  header.length - sizeof(RecordHeader))
            .ok()) {
@@ -394,7 +408,7 @@ RecordView ViewRecord(const char* record) {
   return view;
 }
 
-ProducerView ViewProducer(const char* record) {
+ProducerStamp ViewStamp(const char* record) {
   const auto header = Load<RecordHeader>(record);
   return {header.producer, header.producer_sequence, header.producer_previous};
 }

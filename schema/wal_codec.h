@@ -24,6 +24,14 @@ namespace engram::schema {
 // As ingest::Priority.
 inline constexpr uint8_t kNormalPriority = 1;
 
+// Who wrote a record exactly once, as far as it says: `sequence` rises from
+// write to write of a producer. Carried by the last record of a write.
+struct ProducerStamp {
+  uint64_t producer = 0;  // 0: nobody says; the others are 0 then
+  uint64_t sequence = 0;
+  uint64_t previous = 0;  // the sequence before it, where that was named
+};
+
 // One record before it has an LSN. Borrows everything.
 struct RecordDraft {
   RecordType type = RecordType::kObserve;
@@ -34,6 +42,7 @@ struct RecordDraft {
   int64_t timestamp_us = 0;        // kObserve
   absl::string_view description;   // kCreateSpace: see space_codec.h
   uint64_t next_segment = 0;       // kSeal
+  ProducerStamp stamp;
   // The rest is not written: for whoever sees the record while this process
   // lives.
   uint8_t priority = kNormalPriority;
@@ -124,13 +133,8 @@ uint64_t EpochOfGroup(const char* block);
 // no crc is checked.
 RecordView ViewRecord(const char* record);
 
-// Who wrote such a record exactly once, as far as it says.
-struct ProducerView {
-  uint64_t producer = 0;
-  uint64_t sequence = 0;
-  uint64_t previous = 0;
-};
-ProducerView ViewProducer(const char* record);
+// The stamp of such a record.
+ProducerStamp ViewStamp(const char* record);
 
 // The distance from a record to the next one.
 size_t RecordStride(const char* record);

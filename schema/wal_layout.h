@@ -27,7 +27,7 @@ namespace schema {
 static_assert(std::endian::native == std::endian::little,
               "the codecs copy structs; a big-endian port must swap");
 
-inline constexpr uint32_t kWalFormatVersion = 1;
+inline constexpr uint32_t kWalFormatVersion = 2;
 inline constexpr uint64_t kSegmentMagic = 0x31474553'4d475245;  // "ERGMSEG1"
 inline constexpr uint64_t kGroupMagic = 0x31505247'4d475245;    // "ERGMGRP1"
 inline constexpr size_t kWalBlockBytes = 4096;
@@ -110,11 +110,11 @@ struct RecordHeader {
   uint32_t crc;     // crc32c of the segment's epoch, then of what follows
   uint64_t lsn;
   uint8_t type;
-  uint8_t flags;  // 0 in version 1
+  uint8_t flags;  // 0 up to version 2
   uint16_t reserved;
   uint32_t reserved2;
   uint64_t space_id;
-  // Exactly-once producers; all zero where the write names none.
+  // See ProducerStamp. From version 2 on; zero before.
   uint64_t producer;
   uint64_t producer_sequence;
   uint64_t producer_previous;
@@ -126,7 +126,7 @@ static_assert(offsetof(RecordHeader, lsn) == 8);
 struct ObserveBody {
   uint32_t dimension;
   uint32_t payload_bytes;
-  uint32_t attributes_bytes;  // 0 in version 1
+  uint32_t attributes_bytes;  // 0 up to version 2
   uint16_t id_bytes;
   uint16_t reserved;
   int64_t timestamp_us;

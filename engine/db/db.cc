@@ -51,8 +51,16 @@ absl::StatusOr<std::vector<std::string>> Db::ListSpaces() const {
 }
 
 absl::StatusOr<Lsn> Db::Write(const WriteBatch& batch,
-                              const WriteOptions& options) {
-  return impl_->Write(batch, options);
+                              const WriteOptions& options, bool* duplicate) {
+  return impl_->Write(batch, options, duplicate);
+}
+
+absl::StatusOr<ProducerPosition> Db::LastSequence(uint64_t producer) const {
+  return impl_->LastSequence(producer);
+}
+
+absl::StatusOr<std::vector<ProducerPosition>> Db::ListProducers() const {
+  return impl_->ListProducers();
 }
 
 absl::Status Db::Wait(Lsn lsn, Stage stage, absl::Duration timeout) const {
@@ -88,9 +96,10 @@ SpaceOptions Space::options() const {
 }
 
 absl::StatusOr<Lsn> Space::Observe(const Observation& observation,
-                                   const WriteOptions& options) {
+                                   const WriteOptions& options,
+                                   bool* duplicate) {
   if (db_ == nullptr) return NoSpace();
-  return db_->Observe(state_, observation, options);
+  return db_->Observe(state_, observation, options, duplicate);
 }
 
 absl::Status Space::ObserveAsync(const Observation& observation,
@@ -101,9 +110,10 @@ absl::Status Space::ObserveAsync(const Observation& observation,
 }
 
 absl::StatusOr<Lsn> Space::Remove(absl::string_view id,
-                                  const WriteOptions& options) {
+                                  const WriteOptions& options,
+                                  bool* duplicate) {
   if (db_ == nullptr) return NoSpace();
-  return db_->Remove(state_, id, options);
+  return db_->Remove(state_, id, options, duplicate);
 }
 
 absl::StatusOr<StoredObservation> Space::Get(absl::string_view id) const {

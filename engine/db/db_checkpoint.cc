@@ -200,7 +200,7 @@ absl::Status DbImpl::AssignFamilies(
   // checkpoint assigns others.
   catalog_.next_space_id = next_space_id_.load(std::memory_order_relaxed);
   ENGRAM_RETURN_IF_ERROR(
-      space::SaveCatalog(store_.get(), catalog_, assigned, {}));
+      space::SaveCatalog(store_.get(), catalog_, {assigned, {}, {}}));
   for (size_t i = 0; i < spaces.size(); ++i) {
     spaces[i]->set_family(assigned[i].family);
   }
@@ -229,8 +229,7 @@ absl::Status DbImpl::SaveSpaces(absl::Span<const space::SpaceEntry> entries) {
 
 absl::Status DbImpl::SaveCatalogAndRecycle(Lsn published) {
   Lsn low_water = published;
-  std::vector<schema::CatalogEntry> listed;
-  std::vector<uint64_t> erased;
+  space::CatalogChanges changes;
   std::vector<schema::CatalogEntry> dropped = registry_.TakeDropped();
   for (const space::SpaceEntry& entry : registry_.All()) {
     Lsn above = 0;
@@ -238,7 +237,7 @@ absl::Status DbImpl::SaveCatalogAndRecycle(Lsn published) {
       low_water = std::min(low_water, above);
     }
     if (entry.state->created_lsn() > catalog_.catalog_lsn) {
-      listed.push_back(space::MakeCatalogEntry(*entry.state, false));
+      changes.entries.push_back(space::MakeCatalogEntry(*entry.state, false));
     }
   }
   low_water = std::max(low_water, catalog_.low_water_lsn);
@@ -249,18 +248,19 @@ absl::Status DbImpl::SaveCatalogAndRecycle(Lsn published) {
   }
   for (const schema::CatalogEntry& entry : dropped) {
     if (entry.family.empty()) {
-      erased.push_back(entry.space.id);
+      changes.erased_ids.push_back(entry.space.id);
     } else {
-      listed.push_back(entry);
+      changes.entries.push_back(entry);
     }
   }
+  changes.producers = producers_.Between(catalog_.catalog_lsn, published);
   schema::Catalog next = catalog_;
   next.catalog_lsn = published;
   next.low_water_lsn = low_water;
   next.next_space_id = next_space_id_.load(std::memory_order_relaxed);
   absl::Status status = WaitPublishedDurable();
   if (status.ok()) {
-    status = space::SaveCatalog(store_.get(), next, listed, erased);
+    status = space::SaveCatalog(store_.get(), next, changes);
   }
   if (!status.ok()) {
     for (schema::CatalogEntry& entry : dropped) {
@@ -310,7 +310,7 @@ absl::Status DbImpl::DropFamilies(std::vector<schema::CatalogEntry> dropped) {
     // An entry leaves the catalog only after its family is gone. Should this
     // fail, it is dropped once more by the next owner, which does no harm.
     ENGRAM_RETURN_IF_ERROR(
-        space::SaveCatalog(store_.get(), catalog_, {}, gone));
+        space::SaveCatalog(store_.get(), catalog_, {{}, gone, {}}));
   }
   return status;
 }

@@ -29,6 +29,7 @@
 #include "engine/db/event_queue.h"
 #include "engine/db/log_meter.h"
 #include "engine/db/operation_gate.h"
+#include "engine/db/producer_table.h"
 #include "engine/ingest/admission_gate.h"
 #include "engine/ingest/worker_pool.h"
 #include "engine/space/catalog.h"
@@ -77,15 +78,19 @@ class DbImpl final : public wal::GroupSink {
   absl::StatusOr<std::vector<std::string>> ListSpaces();
   absl::StatusOr<Lsn> Observe(const SpacePtr& space,
                               const Observation& observation,
-                              const WriteOptions& options);
+                              const WriteOptions& options, bool* duplicate);
   absl::Status ObserveAsync(const SpacePtr& space,
                             const Observation& observation,
                             const WriteOptions& options,
                             WriteCallback callback);
   absl::StatusOr<Lsn> Remove(const SpacePtr& space, absl::string_view id,
-                             const WriteOptions& options);
+                             const WriteOptions& options, bool* duplicate);
   absl::StatusOr<Lsn> Write(const WriteBatch& batch,
-                            const WriteOptions& options);
+                            const WriteOptions& options, bool* duplicate);
+
+  // --- Producers (db_producers.cc)
+  absl::StatusOr<ProducerPosition> LastSequence(uint64_t producer);
+  absl::StatusOr<std::vector<ProducerPosition>> ListProducers();
 
   // --- Reads (db_read.cc)
   absl::StatusOr<StoredObservation> Get(const SpacePtr& space,
@@ -161,8 +166,22 @@ class DbImpl final : public wal::GroupSink {
   wal::Durability DurabilityOf(const WriteOptions& options) const;
   absl::StatusOr<Lsn> Append(absl::Span<const schema::RecordDraft> drafts,
                              absl::Span<const SpacePtr> spaces,
-                             const WriteOptions& options);
+                             const WriteOptions& options, bool* duplicate);
+  // Who is to be told. In this order: `callback` may hold the last handle but
+  // ours, and goes before `operation` lets the database be closed.
+  struct AsyncWrite {
+    std::shared_ptr<Operation> operation;
+    WriteCallback callback;
+  };
+  absl::Status AppendAsync(const schema::RecordDraft& draft,
+                           const SpacePtr& space, const WriteOptions& options,
+                           int64_t deadline, const AsyncWrite& write);
   absl::StatusOr<Lsn> AppendAdmin(const schema::RecordDraft& draft);
+
+  // --- db_producers.cc
+  absl::StatusOr<Lsn> AnswerDuplicate(Lsn lsn);
+  absl::Status WaitLoggedDurable(Lsn lsn) const;
+  void AcceptRecovered(const wal::Group& group);
 
   // --- db_publish.cc
   void EnqueuePublished();
@@ -255,9 +274,11 @@ class DbImpl final : public wal::GroupSink {
   ingest::AdmissionGate total_gate_;
   EventQueue events_;
   space::Registry registry_;
+  ProducerTable producers_;
   // Relaxed: a count of its own, or only compared with itself.
   std::atomic<uint64_t> accepted_records_{0};
   std::atomic<uint64_t> indexed_records_{0};
+  std::atomic<uint64_t> duplicate_writes_{0};
   std::array<std::atomic<uint64_t>, kRefusalCauses> refused_writes_{};
   LogMeter log_meter_;
   // Released after the spaces have seen the record, acquired by whoever

@@ -246,6 +246,9 @@ absl::Status DbImpl::LoadSpaces() {
       ENGRAM_RETURN_IF_ERROR(LoadSpace(entry));
     }
   }
+  for (const schema::ProducerState& producer : loaded.producers) {
+    producers_.Accept(producer);
+  }
   MutexLock lock(checkpoint_mutex_);
   catalog_ = loaded.catalog;
   catalog_.next_family = std::max(catalog_.next_family, last_family + 1);
@@ -293,7 +296,7 @@ absl::Status DbImpl::StartLog(const wal::RecoveredLog& log) {
   MutexLock lock(checkpoint_mutex_);
   if (!catalog_exists_) {
     // From now on, a log that is not there was lost.
-    ENGRAM_RETURN_IF_ERROR(space::SaveCatalog(store_.get(), catalog_, {}, {}));
+    ENGRAM_RETURN_IF_ERROR(space::SaveCatalog(store_.get(), catalog_, {}));
   }
   return writer_->Recycle(catalog_.low_water_lsn);
 }

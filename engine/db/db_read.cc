@@ -234,6 +234,8 @@ absl::StatusOr<DbStats> DbImpl::GetStats() {
   stats.accepted_records = accepted_records_.load(std::memory_order_relaxed);
   AddAdmission(&stats);
   stats.replayed_records = replayed_records_;
+  stats.producers = producers_.size();
+  stats.duplicate_writes = duplicate_writes_.load(std::memory_order_relaxed);
   stats.wal_backend = "none";
   stats.last_lsn = published_lsn_.load(std::memory_order_acquire);
   stats.durable_lsn = stats.last_lsn;

@@ -84,6 +84,7 @@ absl::Status DbImpl::Recover() {
 
 absl::Status DbImpl::PublishRecovered(
     const std::shared_ptr<const wal::Group>& group) {
+  AcceptRecovered(*group);
   absl::Status status;
   group->ForEachRecord([&](const schema::RecordView& record) {
     if (!status.ok()) return;

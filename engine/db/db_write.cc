@@ -72,6 +72,13 @@ schema::RecordDraft RemoveDraft(const space::SpaceState& space,
   return draft;
 }
 
+// That of a write's last record.
+schema::ProducerStamp StampOf(const WriteOptions& options) {
+  if (!options.stamp.has_value()) return {};
+  return {options.stamp->producer, options.stamp->sequence,
+          options.stamp->previous.value_or(0)};
+}
+
 // What is full is named where the status is RESOURCE_EXHAUSTED; another one is
 // returned as it is.
 absl::Status Refused(const absl::Status& status, RefusalCause cause,
@@ -116,32 +123,37 @@ absl::Status DbImpl::CheckObservation(const space::SpaceState& space,
 
 absl::StatusOr<Lsn> DbImpl::Observe(const SpacePtr& space,
                                     const Observation& observation,
-                                    const WriteOptions& options) {
+                                    const WriteOptions& options,
+                                    bool* duplicate) {
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
   ENGRAM_RETURN_IF_ERROR(CheckWritable());
   ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
   ENGRAM_RETURN_IF_ERROR(CheckObservation(*space, observation));
-  const schema::RecordDraft draft =
+  schema::RecordDraft draft =
       ObserveDraft(*space, observation, options.priority);
+  draft.stamp = StampOf(options);
   return Append(absl::MakeConstSpan(&draft, 1), absl::MakeConstSpan(&space, 1),
-                options);
+                options, duplicate);
 }
 
 absl::StatusOr<Lsn> DbImpl::Remove(const SpacePtr& space, absl::string_view id,
-                                   const WriteOptions& options) {
+                                   const WriteOptions& options,
+                                   bool* duplicate) {
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
   ENGRAM_RETURN_IF_ERROR(CheckWritable());
   ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
   ENGRAM_RETURN_IF_ERROR(space::CheckId(space->description(), id));
-  const schema::RecordDraft draft = RemoveDraft(*space, id, options.priority);
+  schema::RecordDraft draft = RemoveDraft(*space, id, options.priority);
+  draft.stamp = StampOf(options);
   return Append(absl::MakeConstSpan(&draft, 1), absl::MakeConstSpan(&space, 1),
-                options);
+                options, duplicate);
 }
 
 absl::StatusOr<Lsn> DbImpl::Write(const WriteBatch& batch,
-                                  const WriteOptions& options) {
+                                  const WriteOptions& options,
+                                  bool* duplicate) {
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, nullptr));
   ENGRAM_RETURN_IF_ERROR(CheckWritable());
@@ -175,7 +187,8 @@ absl::StatusOr<Lsn> DbImpl::Write(const WriteBatch& batch,
     }
     spaces.push_back(space);
   }
-  return Append(drafts, spaces, options);
+  drafts.back().stamp = StampOf(options);
+  return Append(drafts, spaces, options, duplicate);
 }
 
 absl::Status DbImpl::ObserveAsync(const SpacePtr& space,
@@ -191,45 +204,60 @@ absl::Status DbImpl::ObserveAsync(const SpacePtr& space,
   ENGRAM_RETURN_IF_ERROR(CheckWritable());
   ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
   ENGRAM_RETURN_IF_ERROR(CheckObservation(*space, observation));
-  const schema::RecordDraft draft =
+  schema::RecordDraft draft =
       ObserveDraft(*space, observation, options.priority);
+  draft.stamp = StampOf(options);
   const int64_t deadline = DeadlineOf(options);
-  absl::Status status = callbacks_.Reserve(MicrosLeft(deadline));
-  if (!status.ok()) {
-    status = Refused(status, RefusalCause::kAsyncWrites);
-    CountRefusal(status);
-    return status;
-  }
-  const absl::StatusOr<Admission> admission = Admit(
-      absl::MakeConstSpan(&draft, 1), absl::MakeConstSpan(&space, 1), deadline);
-  status = admission.status();
+  absl::Status status = Refused(callbacks_.Reserve(MicrosLeft(deadline)),
+                                RefusalCause::kAsyncWrites);
   if (status.ok()) {
-    // Settled on the log's thread: a callback may wait for the room that is
-    // given back. In this order: `callback` may hold the last handle but ours,
-    // and goes before `operation` lets the database be closed.
-    auto pass_on = [this, operation, admission = *admission,
-                    callback = std::move(callback)](
-                       Lsn lsn, const absl::Status& logged) {
-      callbacks_.Push(
-          [operation, callback, result = Settle(admission, lsn, logged)] {
-            callback(result);
-          });
-    };
-    status =
-        writer_
-            ->AppendAsync(absl::MakeConstSpan(&draft, 1), MicrosLeft(deadline),
-                          DurabilityOf(options), std::move(pass_on))
-            .status();
-    if (!status.ok()) {
-      status =
-          Settle(*admission, 0, Refused(status, RefusalCause::kLog)).status();
+    status = AppendAsync(draft, space, options, deadline,
+                         {std::move(operation), std::move(callback)});
+    if (!status.ok()) callbacks_.Cancel();
+  }
+  if (!status.ok()) CountRefusal(status);
+  return status;
+}
+
+// With a place among the callbacks, which is used unless this fails.
+absl::Status DbImpl::AppendAsync(const schema::RecordDraft& draft,
+                                 const SpacePtr& space,
+                                 const WriteOptions& options, int64_t deadline,
+                                 const AsyncWrite& write) {
+  StampCondition condition(options.stamp, &producers_);
+  absl::Status status = condition.Check();
+  if (status.ok()) {
+    const absl::StatusOr<Admission> admission =
+        Admit(absl::MakeConstSpan(&draft, 1), absl::MakeConstSpan(&space, 1),
+              deadline);
+    status = admission.status();
+    if (status.ok()) {
+      // Settled on the log's thread: a callback may wait for the room that is
+      // given back.
+      auto pass_on = [this, write, admission = *admission](
+                         Lsn lsn, const absl::Status& logged) {
+        callbacks_.Push([write, result = Settle(admission, lsn, logged)] {
+          write.callback(result);
+        });
+      };
+      status = writer_
+                   ->AppendAsync(absl::MakeConstSpan(&draft, 1),
+                                 MicrosLeft(deadline), DurabilityOf(options),
+                                 std::move(pass_on), condition.get())
+                   .status();
+      if (!status.ok()) {
+        status =
+            Settle(*admission, 0, Refused(status, RefusalCause::kLog)).status();
+      }
     }
   }
-  if (!status.ok()) {
-    callbacks_.Cancel();
-    if (space->dropped_lsn() != 0) return Dropped(*space);
-    CountRefusal(status);
+  if (condition.duplicate_of() != 0) {
+    callbacks_.Push([this, write, lsn = condition.duplicate_of()] {
+      write.callback(AnswerDuplicate(lsn));
+    });
+    return absl::OkStatus();
   }
+  if (!status.ok() && space->dropped_lsn() != 0) return Dropped(*space);
   return status;
 }
 
@@ -330,18 +358,28 @@ absl::StatusOr<Lsn> DbImpl::Settle(const Admission& admission, Lsn lsn,
 
 absl::StatusOr<Lsn> DbImpl::Append(absl::Span<const schema::RecordDraft> drafts,
                                    absl::Span<const SpacePtr> spaces,
-                                   const WriteOptions& options) {
+                                   const WriteOptions& options,
+                                   bool* duplicate) {
   const int64_t deadline = DeadlineOf(options);
-  const absl::StatusOr<Admission> admission = Admit(drafts, spaces, deadline);
+  // First: what is there already needs no room.
+  StampCondition condition(options.stamp, &producers_);
+  absl::Status status = condition.Check();
   Lsn lsn = 0;
-  absl::Status status = admission.status();
   if (status.ok()) {
-    status =
-        writer_
-            ->Append(drafts, MicrosLeft(deadline), DurabilityOf(options), &lsn)
-            .status();
-    status =
-        Settle(*admission, lsn, Refused(status, RefusalCause::kLog)).status();
+    const absl::StatusOr<Admission> admission = Admit(drafts, spaces, deadline);
+    status = admission.status();
+    if (status.ok()) {
+      status = writer_
+                   ->Append(drafts, MicrosLeft(deadline), DurabilityOf(options),
+                            &lsn, condition.get())
+                   .status();
+      status =
+          Settle(*admission, lsn, Refused(status, RefusalCause::kLog)).status();
+    }
+  }
+  if (duplicate != nullptr) *duplicate = condition.duplicate_of() != 0;
+  if (condition.duplicate_of() != 0) {
+    return AnswerDuplicate(condition.duplicate_of());
   }
   if (status.ok()) return lsn;
   for (const SpacePtr& space : spaces) {

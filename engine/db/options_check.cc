@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "engine/ingest/priority.h"
@@ -79,6 +80,16 @@ absl::Status Differs(const schema::SpaceDescription& space,
       "space \"", space.name, "\": ", option, " is ", is, ", not ", asked));
 }
 
+absl::Status CheckStamp(const ProducerStamp& stamp) {
+  constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
+  ENGRAM_RETURN_IF_ERROR(
+      CheckRange("stamp.producer", stamp.producer, 1, kMax));
+  ENGRAM_RETURN_IF_ERROR(
+      CheckRange("stamp.sequence", stamp.sequence, 1, kMax));
+  if (!stamp.previous.has_value()) return absl::OkStatus();
+  return CheckRange("stamp.previous", *stamp.previous, 0, stamp.sequence - 1);
+}
+
 }  // namespace
 
 absl::Status CheckOptions(const Options& options) {
@@ -123,6 +134,9 @@ absl::Status CheckOptions(const Options& options) {
 
 absl::Status CheckWriteOptions(const WriteOptions& options) {
   ENGRAM_RETURN_IF_ERROR(CheckDurability(options.durability));
+  if (options.stamp.has_value()) {
+    ENGRAM_RETURN_IF_ERROR(CheckStamp(*options.stamp));
+  }
   return CheckRange("priority", static_cast<uint64_t>(options.priority), 0,
                     ingest::kPriorities - 1);
 }

@@ -1,6 +1,10 @@
 #include "engine/space/catalog.h"
 
 #include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "schema/key_layout.h"
@@ -14,13 +18,41 @@ absl::Status InCatalog(const absl::Status& status) {
                       absl::StrCat("catalog: ", status.message()));
 }
 
-// The space id in a catalog entry's key; 0 if it is none.
-uint64_t IdInKey(absl::string_view key) {
-  key.remove_prefix(schema::kCatalogEntryPrefix.size());
-  if (key.size() != sizeof(uint64_t)) return 0;
-  uint64_t id = 0;
-  for (const char byte : key) id = id << 8 | static_cast<uint8_t>(byte);
-  return id;
+absl::Status LoadEntries(const kv::Store& store, LoadedCatalog* loaded) {
+  return store.Scan(
+      kv::kDefaultFamily, schema::kCatalogEntryPrefix,
+      [loaded](absl::string_view key, absl::string_view bytes) {
+        const uint64_t id =
+            schema::NumberInKey(schema::kCatalogEntryPrefix, key);
+        absl::StatusOr<schema::CatalogEntry> entry =
+            schema::DecodeCatalogEntry(id, bytes);
+        if (!entry.ok()) return InCatalog(entry.status());
+        if (entry->space.id >= loaded->catalog.next_space_id) {
+          return absl::DataLossError(absl::StrCat(
+              "catalog: space ", entry->space.id, ", the next one would be ",
+              loaded->catalog.next_space_id));
+        }
+        loaded->entries.push_back(*std::move(entry));
+        return absl::OkStatus();
+      });
+}
+
+absl::Status LoadProducers(const kv::Store& store, LoadedCatalog* loaded) {
+  return store.Scan(
+      kv::kDefaultFamily, schema::kProducerPrefix,
+      [loaded](absl::string_view key, absl::string_view bytes) {
+        const uint64_t id = schema::NumberInKey(schema::kProducerPrefix, key);
+        const absl::StatusOr<schema::ProducerState> producer =
+            schema::DecodeProducer(id, bytes);
+        if (!producer.ok()) return InCatalog(producer.status());
+        if (producer->lsn > loaded->catalog.catalog_lsn) {
+          return absl::DataLossError(absl::StrCat(
+              "catalog: producer ", id, " wrote LSN ", producer->lsn,
+              ", the catalog ends at ", loaded->catalog.catalog_lsn));
+        }
+        loaded->producers.push_back(*producer);
+        return absl::OkStatus();
+      });
 }
 
 }  // namespace
@@ -35,42 +67,32 @@ absl::StatusOr<LoadedCatalog> LoadCatalog(const kv::Store& store) {
   if (!catalog.ok()) return InCatalog(catalog.status());
   loaded.exists = true;
   loaded.catalog = *catalog;
-  ENGRAM_RETURN_IF_ERROR(store.Scan(
-      kv::kDefaultFamily, schema::kCatalogEntryPrefix,
-      [&loaded](absl::string_view key, absl::string_view bytes) {
-        absl::StatusOr<schema::CatalogEntry> entry =
-            schema::DecodeCatalogEntry(IdInKey(key), bytes);
-        if (!entry.ok()) return InCatalog(entry.status());
-        if (entry->space.id >= loaded.catalog.next_space_id) {
-          return absl::DataLossError(absl::StrCat(
-              "catalog: space ", entry->space.id, ", the next one would be ",
-              loaded.catalog.next_space_id));
-        }
-        loaded.entries.push_back(*std::move(entry));
-        return absl::OkStatus();
-      }));
+  ENGRAM_RETURN_IF_ERROR(LoadEntries(store, &loaded));
+  ENGRAM_RETURN_IF_ERROR(LoadProducers(store, &loaded));
   return loaded;
 }
 
 absl::Status SaveCatalog(kv::Store* store, const schema::Catalog& catalog,
-                         absl::Span<const schema::CatalogEntry> entries,
-                         absl::Span<const uint64_t> erased_ids) {
+                         const CatalogChanges& changes) {
   ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<kv::Ingest> ingest,
                           store->NewIngest(kv::kDefaultFamily));
-  ENGRAM_RETURN_IF_ERROR(
-      ingest->Put(schema::kCatalogKey, schema::EncodeCatalog(catalog)));
-  // In ascending order; null erases.
-  std::map<uint64_t, const schema::CatalogEntry*> changes;
-  for (const uint64_t id : erased_ids) changes[id] = nullptr;
-  for (const schema::CatalogEntry& entry : entries) {
-    changes[entry.space.id] = &entry;
+  // In ascending order; none erases.
+  std::map<std::string, std::optional<std::string>> values;
+  values[std::string(schema::kCatalogKey)] = schema::EncodeCatalog(catalog);
+  for (const uint64_t id : changes.erased_ids) {
+    values[schema::CatalogEntryKey(id)] = std::nullopt;
   }
-  for (const auto& [id, entry] : changes) {
-    const std::string key = schema::CatalogEntryKey(id);
-    ENGRAM_RETURN_IF_ERROR(
-        entry == nullptr
-            ? ingest->Delete(key)
-            : ingest->Put(key, schema::EncodeCatalogEntry(*entry)));
+  for (const schema::CatalogEntry& entry : changes.entries) {
+    values[schema::CatalogEntryKey(entry.space.id)] =
+        schema::EncodeCatalogEntry(entry);
+  }
+  for (const schema::ProducerState& producer : changes.producers) {
+    values[schema::ProducerKey(producer.producer)] =
+        schema::EncodeProducer(producer);
+  }
+  for (const auto& [key, value] : values) {
+    ENGRAM_RETURN_IF_ERROR(value.has_value() ? ingest->Put(key, *value)
+                                             : ingest->Delete(key));
   }
   return ingest->Commit();
 }

@@ -1,5 +1,6 @@
-// The catalog in RocksDB: the checkpoint of which spaces there are. The log is
-// the truth; the catalog spares reading all of it.
+// The catalog in RocksDB: the checkpoint of which spaces there are, and of how
+// far producers have come. The log is the truth; the catalog spares reading all
+// of it.
 
 #ifndef ENGRAM_ENGINE_SPACE_CATALOG_H_
 #define ENGRAM_ENGINE_SPACE_CATALOG_H_
@@ -9,7 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
+#include "schema/producer_codec.h"
 #include "schema/space_codec.h"
 #include "storage/kv/store.h"
 
@@ -19,15 +20,22 @@ struct LoadedCatalog {
   bool exists = false;
   schema::Catalog catalog;
   std::vector<schema::CatalogEntry> entries;  // by space id
+  std::vector<schema::ProducerState> producers;
+};
+
+struct CatalogChanges {
+  std::vector<schema::CatalogEntry> entries;
+  std::vector<uint64_t> erased_ids;  // of spaces
+  std::vector<schema::ProducerState> producers;
 };
 
 // A store without a catalog is that of a new database.
 absl::StatusOr<LoadedCatalog> LoadCatalog(const kv::Store& store);
 
-// Replaces the catalog and the given entries, and erases others, in one step.
+// Replaces the catalog and what has changed, in one step. A space that is both
+// erased and among the entries stays.
 absl::Status SaveCatalog(kv::Store* store, const schema::Catalog& catalog,
-                         absl::Span<const schema::CatalogEntry> entries,
-                         absl::Span<const uint64_t> erased_ids);
+                         const CatalogChanges& changes);
 
 }  // namespace engram::space
 

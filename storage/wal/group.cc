@@ -24,7 +24,8 @@ Group::Group(AlignedBuffer data, const GroupHeader& header)
     : data_(std::move(data)),
       record_bytes_(header.record_bytes),
       record_count_(header.record_count),
-      first_lsn_(header.first_lsn) {
+      first_lsn_(header.first_lsn),
+      stamped_(true) {
   ENGRAM_CHECK(data_.size() == GroupBytes(record_bytes_));
   ForEachRecord([this](const schema::RecordView& record) {
     if (!schema::IsMarker(record.type)) last_lsn_ = record.lsn;
@@ -45,6 +46,7 @@ void Group::Add(const schema::RecordDraft& draft, Lsn lsn) {
     tags_.push_back({draft.priority, draft.handed_in_micros});
   }
   ++record_count_;
+  stamped_ = stamped_ || draft.stamp.producer != 0;
   if (schema::IsMarker(draft.type)) return;
   if (first_lsn_ == 0) first_lsn_ = lsn;
   last_lsn_ = lsn;
@@ -83,6 +85,17 @@ void Group::ForEachRecord(
       view.handed_in_micros = tags_[i].handed_in_micros;
     }
     visit(view);
+    record += schema::RecordStride(record);
+  }
+}
+
+void Group::ForEachStamp(
+    absl::FunctionRef<void(const schema::ProducerStamp&, Lsn)> visit) const {
+  if (!stamped_) return;
+  const char* record = data_.data() + sizeof(GroupHeader);
+  for (uint32_t i = 0; i < record_count_; ++i) {
+    const schema::ProducerStamp stamp = schema::ViewStamp(record);
+    if (stamp.producer != 0) visit(stamp, first_lsn_ + i);
     record += schema::RecordStride(record);
   }
 }

@@ -66,6 +66,10 @@ class Group {
   void ForEachRecord(
       absl::FunctionRef<void(const schema::RecordView&)> visit) const;
 
+  // The same for the records that have a stamp.
+  void ForEachStamp(
+      absl::FunctionRef<void(const schema::ProducerStamp&, Lsn)> visit) const;
+
  private:
   void Grow(size_t record_bytes);
 
@@ -75,6 +79,7 @@ class Group {
   uint32_t record_count_ = 0;
   Lsn first_lsn_ = 0;
   Lsn last_lsn_ = 0;
+  bool stamped_ = false;  // a record may have a stamp
   // What is not written, of the records up to the last one that has any.
   struct Tag {
     uint8_t priority = schema::kNormalPriority;

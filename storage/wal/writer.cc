@@ -121,9 +121,11 @@ size_t Writer::record_bytes_max() const {
 
 absl::StatusOr<Lsn> Writer::Append(absl::Span<const schema::RecordDraft> drafts,
                                    int64_t room_timeout_micros,
-                                   Durability durability, Lsn* logged_lsn) {
-  ENGRAM_ASSIGN_OR_RETURN(const Joined joined, Join(drafts, room_timeout_micros,
-                                                    durability, nullptr));
+                                   Durability durability, Lsn* logged_lsn,
+                                   AppendCondition* condition) {
+  ENGRAM_ASSIGN_OR_RETURN(
+      const Joined joined,
+      Join(drafts, room_timeout_micros, durability, nullptr, condition));
   if (logged_lsn != nullptr) *logged_lsn = joined.lsn;
   PendingGroup& pending = *joined.pending;
   if (joined.leads) {
@@ -147,17 +149,19 @@ absl::StatusOr<Lsn> Writer::Append(absl::Span<const schema::RecordDraft> drafts,
 
 absl::StatusOr<Lsn> Writer::AppendAsync(
     absl::Span<const schema::RecordDraft> drafts, int64_t room_timeout_micros,
-    Durability durability, AppendCallback callback) {
+    Durability durability, AppendCallback callback,
+    AppendCondition* condition) {
   ENGRAM_CHECK(callback != nullptr);
   ENGRAM_ASSIGN_OR_RETURN(
-      const Joined joined,
-      Join(drafts, room_timeout_micros, durability, std::move(callback)));
+      const Joined joined, Join(drafts, room_timeout_micros, durability,
+                                std::move(callback), condition));
   return joined.lsn;
 }
 
 absl::StatusOr<Writer::Joined> Writer::Join(
     absl::Span<const schema::RecordDraft> drafts, int64_t room_timeout_micros,
-    Durability durability, AppendCallback callback) {
+    Durability durability, AppendCallback callback,
+    AppendCondition* condition) {
   ENGRAM_CHECK(!drafts.empty());
   size_t bytes = 0;
   bool drops = true;
@@ -177,12 +181,13 @@ absl::StatusOr<Writer::Joined> Writer::Join(
   {
     MutexLock lock(mutex_);
     ENGRAM_ASSIGN_OR_RETURN(joined.pending,
-                            WaitForRoom(bytes, drops, deadline));
+                            WaitForRoom(bytes, drops, deadline, condition));
     PendingGroup& pending = *joined.pending;
     for (const schema::RecordDraft& draft : drafts) {
       pending.group->Add(draft, next_lsn_++);
     }
     joined.lsn = next_lsn_ - 1;
+    if (condition != nullptr) condition->OnLogged(joined.lsn);
     if (durability == Durability::kProcess) pending.has_process = true;
     if (callback != nullptr) {
       pending.callbacks.push_back(
@@ -203,8 +208,8 @@ absl::StatusOr<Writer::Joined> Writer::Join(
   return joined;
 }
 
-absl::StatusOr<Writer::PendingPtr> Writer::WaitForRoom(size_t bytes, bool drops,
-                                                       int64_t deadline) {
+absl::StatusOr<Writer::PendingPtr> Writer::WaitForRoom(
+    size_t bytes, bool drops, int64_t deadline, AppendCondition* condition) {
   while (true) {
     ENGRAM_RETURN_IF_ERROR(stats_.status);
     if (stopping_) return absl::FailedPreconditionError("the log is closed");
@@ -212,6 +217,8 @@ absl::StatusOr<Writer::PendingPtr> Writer::WaitForRoom(size_t bytes, bool drops,
       room_.Wait(mutex_);  // the log's thread takes a group any moment
       continue;
     }
+    // The lock is held from here until the records have their LSNs.
+    if (condition != nullptr) ENGRAM_RETURN_IF_ERROR(condition->Check());
     PendingPtr pending = OpenGroup(bytes, drops);
     if (pending != nullptr) return pending;
     mutex_.Unlock();

@@ -61,6 +61,21 @@ class GroupSink {
   virtual void OnFailed(const absl::Status& /*status*/) {}
 };
 
+// Decides, where LSNs are given, whether a write is still to be logged. Called
+// with the writer's lock held: must be quick, and must not call the writer.
+class AppendCondition {
+ public:
+  virtual ~AppendCondition() = default;
+
+  // An error refuses the append: nothing is logged. May be called again, until
+  // there is room.
+  virtual absl::Status Check() = 0;
+
+  // The append got its LSNs, right after Check() returned OK; this is the last
+  // one.
+  virtual void OnLogged(Lsn lsn) = 0;
+};
+
 struct WriterStats {
   std::string queue_name;
   bool direct_io = false;
@@ -115,11 +130,13 @@ class Writer {
   //   RESOURCE_EXHAUSTED   no room in the log within `room_timeout_micros`;
   //                        nothing was logged
   //   INVALID_ARGUMENT     more than fits in a segment
+  //   as `condition` says  if there is one, and it refuses; nothing was logged
   //   any other            the log has failed (invariant 3)
   absl::StatusOr<Lsn> Append(absl::Span<const schema::RecordDraft> drafts,
                              int64_t room_timeout_micros,
                              Durability durability = Durability::kSync,
-                             Lsn* logged_lsn = nullptr);
+                             Lsn* logged_lsn = nullptr,
+                             AppendCondition* condition = nullptr);
 
   // The same without waiting, unless for room: returns the LSN, and calls
   // `callback` when Append() would have returned, on the log's thread, which
@@ -127,7 +144,8 @@ class Writer {
   absl::StatusOr<Lsn> AppendAsync(absl::Span<const schema::RecordDraft> drafts,
                                   int64_t room_timeout_micros,
                                   Durability durability,
-                                  AppendCallback callback);
+                                  AppendCallback callback,
+                                  AppendCondition* condition = nullptr);
 
   // The largest LSN that has been handed out; larger ones are still free.
   Lsn last_lsn() const;
@@ -189,9 +207,11 @@ class Writer {
   };
   absl::StatusOr<Joined> Join(absl::Span<const schema::RecordDraft> drafts,
                               int64_t room_timeout_micros,
-                              Durability durability, AppendCallback callback);
+                              Durability durability, AppendCallback callback,
+                              AppendCondition* condition);
   absl::StatusOr<PendingPtr> WaitForRoom(size_t bytes, bool drops,
-                                         int64_t deadline)
+                                         int64_t deadline,
+                                         AppendCondition* condition)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool FitsNext(size_t record_bytes, bool drops) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

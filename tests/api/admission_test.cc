@@ -12,6 +12,7 @@
 #include "engram/db.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/slow_build.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_vectors.h"
 
@@ -23,7 +24,7 @@ using testing::TestVector;
 
 constexpr uint32_t kDimension = 128;
 // Takes some tenths of a second to index.
-constexpr int kFlood = 6000;
+constexpr int kFlood = 6000 / testing::kSlowdown;
 
 class AdmissionTest : public ::testing::Test {
  protected:

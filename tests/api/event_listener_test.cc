@@ -13,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/event_recorder.h"
+#include "tests/support/slow_build.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_vectors.h"
 
@@ -197,7 +198,7 @@ TEST_F(EventListenerTest, EachRefusalIsTold) {
   slow.M = 32;
   slow.ef_construction = 400;
   Space full = db_->OpenSpace("full", slow).value();
-  Write(full, 3000);
+  Write(full, 400 + 2600 / testing::kSlowdown);
   WriteOptions at_once;
   at_once.admission_timeout = absl::ZeroDuration();
   const std::vector<float> vector = TestVector(kDimension, 1);

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "engram/db.h"
 #include "gtest/gtest.h"
+#include "tests/support/slow_build.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_vectors.h"
 
@@ -20,7 +21,7 @@ namespace {
 using testing::TestVector;
 
 constexpr uint32_t kDimension = 48;
-constexpr int kCount = 1500;
+constexpr int kCount = testing::kSlowdown == 1 ? 1500 : 600;
 
 struct Setting {
   Metric metric;

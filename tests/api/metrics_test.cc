@@ -16,6 +16,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/exposition.h"
+#include "tests/support/slow_build.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_vectors.h"
 
@@ -195,12 +196,12 @@ TEST_F(MetricsTest, WritesMoveTheSeriesOfWrites) {
 }
 
 TEST_F(MetricsTest, AFullQueueMovesPressure) {
-  options_.total_pending_records_max = 1000;
-  options_.pending_records_max = 1000;
+  options_.total_pending_records_max = 200;
+  options_.pending_records_max = 200;
   Open();
   Space space = OpenSlowSpace("a");
   const Values before = Read();
-  const Lsn lsn = Write(space, 0, 2000);
+  const Lsn lsn = Write(space, 0, 400 + 2000 / testing::kSlowdown);
   ExpectRise(before, {"engram_pending_records", "engram_pending_bytes",
                       "engram_pressure_ratio", "engram_pressure_level",
                       "engram_space_pending_records{space=\"a\"}",
@@ -408,6 +409,22 @@ TEST_F(MetricsTest, ADroppedSpaceTakesItsSeriesAndNoCountFalls) {
   WriteAndIndex(OpenSpace("b"), 0, 1);
   EXPECT_EQ(Read().at("engram_ingest_seconds_count{stage=\"to_indexed\"}"),
             301);
+}
+
+TEST_F(MetricsTest, RepeatedWritesAreCounted) {
+  Open();
+  Space space = OpenSpace("a");
+  const Values before = Read();
+  WriteOptions options;
+  options.stamp = ProducerStamp{7, 1};
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(
+        space.Observe({"a", TestVector(kDimension, 1), ""}, options).ok());
+  }
+  const Values after = ExpectRise(
+      before, {"engram_producers", "engram_duplicate_writes_total"});
+  EXPECT_EQ(after.at("engram_duplicate_writes_total"), 1);
+  EXPECT_EQ(after.at("engram_accepted_records_total"), 1);
 }
 
 // A copy of the folder while the owner lives is what a kill leaves.

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "engram/db.h"
 #include "gtest/gtest.h"
+#include "tests/support/slow_build.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_vectors.h"
 
@@ -105,7 +106,7 @@ TEST_F(WorkerStatsTest, EachRecordIsCountedAtOneWorker) {
 }
 
 TEST_F(WorkerStatsTest, WhoHelpsWithAHotSpaceIsSeen) {
-  constexpr int kCount = 8000;
+  constexpr int kCount = 1200 + 6800 / testing::kSlowdown;
   Open(2);
   Write(1, kCount);
   const DbStats stats = StatsOnceCounted(kCount);

@@ -17,7 +17,7 @@ Contents PartOf(int client, const Contents& contents) {
   Contents part;
   const std::string prefix = ClientPrefix(client);
   for (const auto& [space, ids] : contents) {
-    if (client == 0) part[space];
+    if (client == 0 && space != kProducers) part[space];
     for (const auto& [id, payload] : ids) {
       if (absl::StartsWith(id, prefix)) part[space][id] = payload;
     }
@@ -81,6 +81,10 @@ std::string Difference(const Contents& wanted, const Contents& found) {
 }  // namespace
 
 std::string ClientPrefix(int client) { return absl::StrCat("c", client, "-"); }
+
+std::string ProducerId(int client) {
+  return absl::StrCat(ClientPrefix(client), "sequence");
+}
 
 History::History(int clients, Contents base)
     : base_(std::move(base)), steps_(static_cast<size_t>(clients)) {}
@@ -175,6 +179,12 @@ std::string History::Check(const Contents& found, uint64_t operations) const {
 
 absl::StatusOr<Contents> ReadContents(Db* db) {
   Contents contents;
+  ENGRAM_ASSIGN_OR_RETURN(const std::vector<ProducerPosition> producers,
+                          db->ListProducers());
+  for (const ProducerPosition& producer : producers) {
+    contents[kProducers][ProducerId(static_cast<int>(producer.producer) - 1)] =
+        absl::StrCat(producer.sequence);
+  }
   ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                           db->ListSpaces());
   for (const std::string& name : names) {

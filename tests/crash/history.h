@@ -18,8 +18,10 @@
 
 namespace engram::testing {
 
-// Of each space, the payload of each id.
+// Of each space, the payload of each id. Each client is a producer, too: its
+// last sequence stands as if it were an observation in a space kProducers.
 using Contents = std::map<std::string, std::map<std::string, std::string>>;
+inline constexpr char kProducers[] = "(producers)";
 
 struct Write {
   std::string space;
@@ -49,6 +51,12 @@ struct Step {
 // The ids of a client, and nobody else's, start with this. Only client 0
 // creates and drops spaces, and writes to those that it drops.
 std::string ClientPrefix(int client);
+
+// Its number as a producer, and where its last sequence stands.
+inline uint64_t ProducerOf(int client) {
+  return static_cast<uint64_t>(client) + 1;
+}
+std::string ProducerId(int client);
 
 // Thread safety: all methods may be called concurrently; a client's steps are
 // one after the other.

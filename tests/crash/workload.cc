@@ -74,15 +74,51 @@ absl::Status Workload::DropSpace(Db* db, const std::string& name) {
   return Finish(0, place, db->DropSpace(name), 0);
 }
 
+// Where each client goes on.
+absl::Status Workload::ReadSequences(Db* db) {
+  sequences_.clear();
+  for (int client = 0; client < kWorkloadClients; ++client) {
+    ENGRAM_ASSIGN_OR_RETURN(const ProducerPosition last,
+                            db->LastSequence(ProducerOf(client)));
+    sequences_.push_back(last.sequence);
+  }
+  return absl::OkStatus();
+}
+
+// A batch, or one write by itself.
+absl::StatusOr<Lsn> Workload::Hand(Db* db, const std::vector<Write>& writes,
+                                   uint64_t version,
+                                   const WriteOptions& options,
+                                   bool* duplicate) {
+  WriteBatch batch;
+  for (size_t i = 0; i < writes.size(); ++i) {
+    const Write& write = writes[i];
+    const std::vector<float> vector = TestVector(kDimension, version * 8 + i);
+    ENGRAM_ASSIGN_OR_RETURN(Space space, db->OpenSpace(write.space, {}));
+    if (writes.size() == 1) {
+      return write.remove ? space.Remove(write.id, options, duplicate)
+                          : space.Observe({write.id, vector, write.payload},
+                                          options, duplicate);
+    }
+    if (write.remove) {
+      batch.Remove(space, write.id);
+    } else {
+      batch.Observe(space, {write.id, vector, write.payload});
+    }
+  }
+  return db->Write(batch, options, duplicate);
+}
+
 absl::Status Workload::WriteOnce(Db* db, int client, std::mt19937_64* random) {
   const bool broken = machine_->disk().sync_failed(kLogFiles);
   const uint64_t version = ++versions_[static_cast<size_t>(client)];
+  uint64_t& sequence = sequences_[static_cast<size_t>(client)];
   const uint64_t kind = (*random)() % 10;
   const uint64_t count = kind < 3 ? 2 + (*random)() % 4 : 1;
   WriteOptions options = write_options_;
+  options.stamp = {ProducerOf(client), sequence + 1, sequence};
   if ((*random)() % 4 == 0) options.durability = Durability::kProcess;
-  WriteBatch batch;
-  Step step;
+  std::vector<Write> writes;
   for (uint64_t i = 0; i < count; ++i) {
     Write write;
     write.space = spaces_[(*random)() % spaces_.size()];
@@ -91,39 +127,42 @@ absl::Status Workload::WriteOnce(Db* db, int client, std::mt19937_64* random) {
     write.payload = absl::StrCat(client, ":", version, ":",
                                  std::string((*random)() % kPayloadBytesMax,
                                              static_cast<char>('a' + i)));
-    ENGRAM_ASSIGN_OR_RETURN(const Space space, db->OpenSpace(write.space, {}));
-    if (write.remove) {
-      batch.Remove(space, write.id);
-    } else {
-      batch.Observe(space, {write.id, TestVector(kDimension, version * 8 + i),
-                            write.payload});
-    }
-    step.writes.push_back(std::move(write));
+    writes.push_back(std::move(write));
   }
-  const std::vector<Write> writes = step.writes;
+  Step step;
+  step.writes = writes;
+  step.writes.push_back({kProducers, ProducerId(client),
+                         absl::StrCat(options.stamp->sequence)});
   const size_t place = Begin(client, std::move(step));
-  absl::StatusOr<Lsn> lsn = 0;
-  if (count > 1) {
-    lsn = db->Write(batch, options);
-  } else {
-    ENGRAM_ASSIGN_OR_RETURN(Space space, db->OpenSpace(writes[0].space, {}));
-    lsn =
-        writes[0].remove
-            ? space.Remove(writes[0].id, options)
-            : space.Observe({writes[0].id, TestVector(kDimension, version * 8),
-                             writes[0].payload},
-                            options);
-  }
+  const absl::StatusOr<Lsn> lsn = Hand(db, writes, version, options, nullptr);
   // Relaxed: read after the threads were joined.
   if (lsn.ok() && broken) {
     acknowledged_after_failed_sync_.store(true, std::memory_order_relaxed);
   }
+  if (lsn.ok()) ++sequence;
   if (lsn.ok() && options.durability == Durability::kProcess) {
     // A power cut may take it back, until a later step is acknowledged.
     history_->Acknowledge(client, place, Step::kNever, *lsn);
     return absl::OkStatus();
   }
-  return Finish(client, place, lsn.status(), lsn.ok() ? *lsn : 0);
+  ENGRAM_RETURN_IF_ERROR(
+      Finish(client, place, lsn.status(), lsn.ok() ? *lsn : 0));
+  return (*random)() % 8 == 0 ? Repeat(db, writes, version, options, *lsn)
+                              : absl::OkStatus();
+}
+
+// Hands in once more what was acknowledged.
+absl::Status Workload::Repeat(Db* db, const std::vector<Write>& writes,
+                              uint64_t version, const WriteOptions& options,
+                              Lsn lsn) {
+  bool duplicate = false;
+  const absl::StatusOr<Lsn> again =
+      Hand(db, writes, version, options, &duplicate);
+  ENGRAM_RETURN_IF_ERROR(again.status());
+  if (duplicate && *again == lsn) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat(
+      "a repetition of LSN ", lsn, " was answered with LSN ", *again,
+      duplicate ? ", a duplicate" : ", and done again"));
 }
 
 absl::Status Workload::Burst(int steps) {
@@ -148,7 +187,10 @@ absl::Status Workload::Burst(int steps) {
 
 absl::Status Workload::Open() {
   ENGRAM_ASSIGN_OR_RETURN(db_, machine_->Open(SimOptions()));
-  return absl::OkStatus();
+  const std::vector<uint64_t> before = sequences_;
+  ENGRAM_RETURN_IF_ERROR(ReadSequences(db_.get()));
+  if (before.empty() || before == sequences_) return absl::OkStatus();
+  return absl::InternalError("a producer's last sequence changed meanwhile");
 }
 
 absl::Status Workload::CreateSpaces(Db* db) {
@@ -220,6 +262,7 @@ absl::Status Workload::WriteSome(Db* db, int steps) {
   ENGRAM_ASSIGN_OR_RETURN(spaces_, db->ListSpaces());
   spaces_.erase(std::remove(spaces_.begin(), spaces_.end(), "temporary"),
                 spaces_.end());
+  ENGRAM_RETURN_IF_ERROR(ReadSequences(db));
   if (spaces_.empty()) ENGRAM_RETURN_IF_ERROR(CreateSpaces(db));
   for (int i = 0; i < steps; ++i) {
     ENGRAM_RETURN_IF_ERROR(WriteOnce(db, 0, &random_[0]));

@@ -61,7 +61,13 @@ class Workload {
   absl::Status CreateSpace(Db* db, const std::string& name, int kind);
   absl::Status DropSpace(Db* db, const std::string& name);
   absl::Status Burst(int steps);
+  absl::Status ReadSequences(Db* db);
   absl::Status WriteOnce(Db* db, int client, std::mt19937_64* random);
+  absl::Status Repeat(Db* db, const std::vector<Write>& writes,
+                      uint64_t version, const WriteOptions& options, Lsn lsn);
+  absl::StatusOr<Lsn> Hand(Db* db, const std::vector<Write>& writes,
+                           uint64_t version, const WriteOptions& options,
+                           bool* duplicate);
   absl::Status EndRound(int round);
   absl::Status TemporarySpace(bool checkpoint);
   size_t Begin(int client, Step step);
@@ -72,6 +78,7 @@ class Workload {
   History* const history_;
   std::vector<std::mt19937_64> random_;  // by client
   std::vector<uint64_t> versions_;       // by client: makes payloads unique
+  std::vector<uint64_t> sequences_;      // by client: of its last write
   std::unique_ptr<Db> db_;
   std::vector<std::string> spaces_;
   int temporary_spaces_ = 0;

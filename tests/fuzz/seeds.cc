@@ -5,6 +5,7 @@
 
 #include "schema/envelope.h"
 #include "schema/part_codec.h"
+#include "schema/producer_codec.h"
 #include "schema/space_codec.h"
 #include "schema/wal_codec.h"
 #include "storage/wal/group.h"
@@ -79,6 +80,10 @@ std::vector<std::string> CatalogSeeds() {
   for (const std::string& seed :
        BothWays("\1\1\1",
                 schema::EncodeCatalogEntry({Space(), 9, "p000012", false}))) {
+    seeds.push_back(seed);
+  }
+  for (const std::string& seed :
+       BothWays("\1\1\1", schema::EncodeProducer({kSpace, 5, 9}))) {
     seeds.push_back(seed);
   }
   seeds.push_back("\1\1\1\1" + schema::EncodeSpaceDescription(Space()));

@@ -5,6 +5,7 @@
 #include "schema/envelope.h"
 #include "schema/limits.h"
 #include "schema/part_codec.h"
+#include "schema/producer_codec.h"
 #include "schema/space_codec.h"
 #include "storage/base/check.h"
 #include "tests/fuzz/entries.h"
@@ -135,10 +136,14 @@ bool Catalog(absl::string_view bytes) {
     ENGRAM_CHECK(entry->space.id == kSpace);
   }
 
+  Parse(bytes, {schema::ValueKind::kProducer, kSpace, 0}, &input);
+  const auto producer = schema::DecodeProducer(kSpace, input.value);
+  if (producer.ok()) ENGRAM_CHECK(producer->sequence > 0);
+
   bytes.remove_prefix(kValueOptionBytes);
   const auto space = schema::DecodeSpaceDescription(bytes);
   if (space.ok()) ENGRAM_CHECK(schema::CheckSpaceDescription(*space).ok());
-  return catalog.ok() || entry.ok() || space.ok();
+  return catalog.ok() || entry.ok() || producer.ok() || space.ok();
 }
 
 bool Record(absl::string_view bytes) {

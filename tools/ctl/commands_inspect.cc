@@ -1,4 +1,4 @@
-// info, ls, stats
+// info, ls, stats, producers
 
 #include <memory>
 #include <string>
@@ -132,6 +132,30 @@ VerbResult Stats(const Global& global, const StatsArguments& arguments) {
     text = FieldLines(object["space"]);
   }
   ENGRAM_RETURN_IF_ERROR(global.json ? PrintJson(object) : Print(text));
+  return ExitCode::kOk;
+}
+
+VerbResult Producers(const Global& global) {
+  ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<Db> db,
+                          OpenDatabase(global.db, Access::kRead));
+  ENGRAM_ASSIGN_OR_RETURN(const std::vector<ProducerPosition> producers,
+                          db->ListProducers());
+  Table table({"PRODUCER", "SEQUENCE", "LSN"});
+  Json array = Json::array();
+  for (const ProducerPosition& last : producers) {
+    table.Add({absl::StrCat(last.producer), absl::StrCat(last.sequence),
+               absl::StrCat(last.lsn)});
+    array.push_back(Json{{"producer", last.producer},
+                         {"sequence", last.sequence},
+                         {"lsn", last.lsn}});
+  }
+  if (global.json) {
+    Json object = NewJsonObject();
+    object["producers"] = array;
+    ENGRAM_RETURN_IF_ERROR(PrintJson(object));
+  } else {
+    ENGRAM_RETURN_IF_ERROR(Print(table.Text()));
+  }
   return ExitCode::kOk;
 }
 

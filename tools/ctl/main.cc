@@ -74,6 +74,9 @@ void AddInspection(CLI::App& app, CommandLine& line) {
           "info", [&line] { return Info(line.global); });
   AddVerb(app, line, "ls", "Lists the spaces", "ls",
           [&line] { return List(line.global); });
+  AddVerb(app, line, "producers",
+          "Lists the last write of each producer that numbers them",
+          "producers", [&line] { return Producers(line.global); });
   CLI::App* stats = AddVerb(
       app, line, "stats", "Prints every statistic of the database or a space",
       "stats agent-7\nCounts begin when the database is opened, here by "

@@ -64,6 +64,8 @@ Json ToJson(const DbStats& stats) {
         {"log", stats.refused.log},
         {"async_writes", stats.refused.async_writes}}},
       {"replayed_records", stats.replayed_records},
+      {"producers", stats.producers},
+      {"duplicate_writes", stats.duplicate_writes},
       {"latencies", ToJson(stats.latencies)},
       {"last_lsn", stats.last_lsn},
       {"durable_lsn", stats.durable_lsn},

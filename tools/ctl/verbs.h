@@ -26,6 +26,7 @@ struct StatsArguments {
   bool prometheus = false;  // in the format of Prometheus; not with a space
 };
 VerbResult Stats(const Global& global, const StatsArguments& arguments);
+VerbResult Producers(const Global& global);
 
 // commands_load.cc
 struct LoadArguments {

@@ -19,6 +19,7 @@
 #include "engram/db.h"
 #include "schema/key_layout.h"
 #include "schema/part_codec.h"
+#include "schema/producer_codec.h"
 #include "schema/space_codec.h"
 #include "storage/base/status_macros.h"
 #include "storage/base/unique_fd.h"
@@ -52,6 +53,7 @@ class Verification {
   absl::Status ReadCheckpoints();
   absl::Status ReadCatalog();
   absl::Status ReadEntry(absl::string_view key, absl::string_view value);
+  void CheckProducer(absl::string_view key, absl::string_view value);
   absl::Status ReadHead(const schema::CatalogEntry& entry);
   void CheckFamilies();
   void CheckEmpty(const std::string& family);
@@ -151,11 +153,19 @@ absl::Status Verification::ReadCatalog() {
     catalog_ = *catalog;
     known_durable_lsn_ = catalog_.catalog_lsn;
   }
-  const absl::Status status =
+  absl::Status status =
       store_->Scan(kv::kDefaultFamily, schema::kCatalogEntryPrefix,
                    [this](absl::string_view key, absl::string_view bytes) {
                      return ReadEntry(key, bytes);
                    });
+  if (status.ok()) {
+    status = store_->Scan(
+        kv::kDefaultFamily, schema::kProducerPrefix,
+        [this](absl::string_view key, absl::string_view bytes) {
+          CheckProducer(key, bytes);
+          return absl::OkStatus();
+        });
+  }
   if (absl::IsUnimplemented(status)) return status;
   if (!status.ok()) {
     AddDamage(&report_, "catalog", std::string(status.message()));
@@ -163,18 +173,29 @@ absl::Status Verification::ReadCatalog() {
   return absl::OkStatus();
 }
 
+void Verification::CheckProducer(absl::string_view key,
+                                 absl::string_view value) {
+  const uint64_t id = schema::NumberInKey(schema::kProducerPrefix, key);
+  const std::string place = absl::StrCat("catalog, producer ", id);
+  const absl::StatusOr<schema::ProducerState> producer =
+      schema::DecodeProducer(id, value);
+  if (!producer.ok()) {
+    AddDamage(&report_, place, std::string(producer.status().message()));
+  } else if (catalog_readable_ && producer->lsn > catalog_.catalog_lsn) {
+    AddDamage(&report_, place,
+              absl::StrCat("wrote LSN ", producer->lsn,
+                           ", the catalog ends at ", catalog_.catalog_lsn));
+  }
+}
+
 absl::Status Verification::ReadEntry(absl::string_view key,
                                      absl::string_view value) {
-  key.remove_prefix(schema::kCatalogEntryPrefix.size());
-  uint64_t id = 0;
-  for (const char byte : key) id = id << 8 | static_cast<uint8_t>(byte);
+  const uint64_t id = schema::NumberInKey(schema::kCatalogEntryPrefix, key);
   const absl::StatusOr<schema::CatalogEntry> entry =
       schema::DecodeCatalogEntry(id, value);
-  if (!entry.ok() || schema::CatalogEntryKey(id) !=
-                         absl::StrCat(schema::kCatalogEntryPrefix, key)) {
+  if (!entry.ok()) {
     AddDamage(&report_, absl::StrCat("catalog, space ", id),
-              entry.ok() ? "has a malformed key"
-                         : std::string(entry.status().message()));
+              std::string(entry.status().message()));
     return absl::OkStatus();
   }
   if (catalog_readable_ && id >= catalog_.next_space_id) {

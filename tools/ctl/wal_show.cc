@@ -92,7 +92,7 @@ class Printer {
     if (record.type == schema::RecordType::kSeal) {
       absl::StrAppend(&text_, " next segment ", record.next_segment);
     }
-    const schema::ProducerView producer = schema::ViewProducer(raw);
+    const schema::ProducerStamp producer = schema::ViewStamp(raw);
     if (producer.producer != 0) {
       absl::StrAppend(&text_, " producer ", producer.producer, " sequence ",
                       producer.sequence);
@@ -103,7 +103,7 @@ class Printer {
   void AddJson(const wal::LocatedGroup& located,
                const schema::RecordView& record, const char* raw) {
     const schema::GroupHeader& header = located.scanned->header;
-    const schema::ProducerView producer = schema::ViewProducer(raw);
+    const schema::ProducerStamp producer = schema::ViewStamp(raw);
     Json object = NewJsonObject();
     object["segment"] = located.segment;
     object["epoch"] = absl::StrFormat("%016x", header.epoch);

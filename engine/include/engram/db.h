@@ -30,6 +30,7 @@
 #include "engram/metrics.h"
 #include "engram/observation.h"
 #include "engram/options.h"
+#include "engram/producer.h"
 #include "engram/refusal.h"
 #include "engram/salvage.h"
 #include "engram/space.h"
@@ -86,9 +87,19 @@ class Db {
   // or none of it. Returns the LSN of its last record. A space that is dropped
   // at the same moment takes its part of the batch along: NOT_FOUND. Other
   // errors as for Space::Observe(), and INVALID_ARGUMENT for a batch that is
-  // empty, too large, or has spaces of another database.
+  // empty, too large, or has spaces of another database. `duplicate` is as for
+  // Space::Observe().
   absl::StatusOr<Lsn> Write(const WriteBatch& batch,
-                            const WriteOptions& options = {});
+                            const WriteOptions& options = {},
+                            bool* duplicate = nullptr);
+
+  // How far a producer has come (see engram/producer.h), once that is durable;
+  // a sequence of 0 if it never wrote. INVALID_ARGUMENT for producer 0; the
+  // log's error if it failed before that write was durable.
+  absl::StatusOr<ProducerPosition> LastSequence(uint64_t producer) const;
+
+  // The same of every producer, by number.
+  absl::StatusOr<std::vector<ProducerPosition>> ListProducers() const;
 
   // Waits until every record with an LSN <= `lsn`, of all spaces, has reached
   // `stage`. DEADLINE_EXCEEDED after `timeout`; asking for kCheckpointed

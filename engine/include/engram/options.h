@@ -7,8 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "absl/time/time.h"
+#include "engram/producer.h"
 
 namespace engram {
 
@@ -196,6 +198,10 @@ struct WriteOptions {
   Priority priority = Priority::kNormal;
 
   Durability durability = Durability::kDefault;
+
+  // Makes the write happen once, however often it is handed in; see
+  // engram/producer.h.
+  std::optional<ProducerStamp> stamp = std::nullopt;
 };
 
 struct SearchOptions {

@@ -55,11 +55,16 @@ class Space {
   //                       range, id empty or too long, payload too long
   //   RESOURCE_EXHAUSTED  refused at admission; nothing was logged, and
   //                       RefusalOf() says what was full and when to try again
-  //   FAILED_PRECONDITION closed, read-only, or called in a forked child
+  //   FAILED_PRECONDITION closed, read-only, or called in a forked child; or
+  //                       options.stamp names another write before this one
+  //                       than there is
   //   any other           the log failed; whether the write survives is known
   //                       only after reopening, and no further write succeeds
+  // `duplicate`, if given, is set to whether options.stamp was one of a write
+  // that had been accepted before; the LSN is then that of its producer's last.
   absl::StatusOr<Lsn> Observe(const Observation& observation,
-                              const WriteOptions& options = {});
+                              const WriteOptions& options = {},
+                              bool* duplicate = nullptr);
 
   // The same without waiting for the log, so that one thread can keep the disk
   // busy; it may wait for room as Observe() does, for up to
@@ -68,7 +73,9 @@ class Space {
   // that runs all callbacks one by one, in the order of LSNs: one that waits
   // for the write only may so wait for the sync of one before it. While a
   // callback runs, no other does. It may write and search, but must not close
-  // or destroy the database, nor wait for another callback.
+  // or destroy the database, nor wait for another callback. A duplicate (see
+  // WriteOptions::stamp) has the LSN of an earlier write, and may be called back
+  // before those in between.
   // If it returns an error, nothing was logged and `callback` is dropped;
   // beside those of Observe():
   //   RESOURCE_EXHAUSTED  also: Options::async_writes_max callbacks are due. At
@@ -78,9 +85,10 @@ class Space {
                             WriteCallback callback);
 
   // Removes the observation with this id; it is not an error if there is none.
-  // Durability and errors as for Observe().
+  // Durability, errors and `duplicate` as for Observe().
   absl::StatusOr<Lsn> Remove(absl::string_view id,
-                             const WriteOptions& options = {});
+                             const WriteOptions& options = {},
+                             bool* duplicate = nullptr);
 
   // Returns the current version of an id. NOT_FOUND if there is none,
   // DATA_LOSS if its saved record is damaged.

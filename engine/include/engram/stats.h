@@ -120,6 +120,8 @@ struct DbStats {
   uint64_t refused_writes = 0;    // since Open(), of any cause
   RefusedWrites refused;          // the same by cause
   uint64_t replayed_records = 0;  // read from the log by Open()
+  uint64_t producers = 0;         // that have numbered their writes, ever
+  uint64_t duplicate_writes = 0;  // since Open(): of these, that were repeated
 
   IngestLatencies latencies;  // of all spaces, and of what was dropped
 

@@ -171,13 +171,13 @@ TEST(HeadCodecTest, HasACentreFromTheSecondVersionOn) {
   EXPECT_EQ(head->centre, centre);
 }
 
-TEST(HeadCodecTest, WritesTheSecondVersion) {
+TEST(HeadCodecTest, WritesTheThirdVersion) {
   Head head = Sample();
-  ASSERT_EQ(kCheckpointFormatVersion, 2u);
+  ASSERT_EQ(kCheckpointFormatVersion, 3u);
   const std::string value = EncodeHead(head);
   const auto* flat =
       flatbuffers::GetRoot<fb::Head>(value.data() + kEnvelopeBytes);
-  EXPECT_EQ(flat->format_version(), 2u);
+  EXPECT_EQ(flat->format_version(), 3u);
 }
 
 TEST(HeadCodecTest, RefusesAnEnvelopeOfAnotherGeneration) {

@@ -331,9 +331,11 @@ TEST(CatalogTest, RefusesImpossibleFieldsUnderARightChecksum) {
   }
 }
 
-TEST(CatalogTest, ReadsBothVersionsAndWritesTheSecond) {
-  EXPECT_TRUE(DecodeCatalog(FlatCatalog(1, 30, 20, 8, 65)).ok());
-  EXPECT_EQ(EncodeCatalog({30, 20, 8, 65}), FlatCatalog(2, 30, 20, 8, 65));
+TEST(CatalogTest, ReadsAllVersionsAndWritesTheThird) {
+  for (const uint32_t version : {1, 2, 3}) {
+    EXPECT_TRUE(DecodeCatalog(FlatCatalog(version, 30, 20, 8, 65)).ok());
+  }
+  EXPECT_EQ(EncodeCatalog({30, 20, 8, 65}), FlatCatalog(3, 30, 20, 8, 65));
 }
 
 TEST(CatalogTest, RefusesANewerVersionAsUnimplemented) {

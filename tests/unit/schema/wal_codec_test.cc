@@ -176,6 +176,25 @@ TEST(WalCodecTest, EachTypeOfRecordRoundTrips) {
   EXPECT_EQ(group.header.durable_lsn, kFirstLsn - 1);
 }
 
+TEST(WalCodecTest, StampsRoundTripAndImpossibleOnesAreRefused) {
+  RecordDraft stamped = Remove();
+  stamped.stamp = {7, 12, 9};
+  const BuiltGroup group = Build({Observe(), stamped});
+  ASSERT_TRUE(Read(group.bytes).ok());
+  const char* const first = group.bytes.data() + sizeof(GroupHeader);
+  EXPECT_EQ(ViewStamp(first).producer, 0u);
+  const ProducerStamp stamp = ViewStamp(first + RecordStride(first));
+  EXPECT_EQ(stamp.producer, 7u);
+  EXPECT_EQ(stamp.sequence, 12u);
+  EXPECT_EQ(stamp.previous, 9u);
+  for (const ProducerStamp& impossible :
+       {ProducerStamp{0, 1, 0}, ProducerStamp{0, 0, 1}, ProducerStamp{7, 0, 0},
+        ProducerStamp{7, 5, 5}, ProducerStamp{7, 5, 6}}) {
+    stamped.stamp = impossible;
+    EXPECT_TRUE(absl::IsDataLoss(Read(Build({stamped}).bytes)));
+  }
+}
+
 TEST(WalCodecTest, MarkersRoundTripWithTheLsnBeforeThem) {
   for (const RecordDraft& draft : {Draft(RecordType::kIdleMarker),
                                    Draft(RecordType::kCleanClose), Seal()}) {

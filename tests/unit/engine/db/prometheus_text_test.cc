@@ -28,8 +28,8 @@ class Numbers {
   void Fill(DbStats* stats) {
     auto& [path, database_id, spaces, workers, worker_stats, imbalance,
            accepted, indexed, pending, pending_bytes, pressure, pressure_level,
-           refused_writes, refused, replayed, latencies, backend, direct_io,
-           segments, wal_bytes, groups, last_lsn, durable_lsn, wal_status,
+           refused_writes, refused, replayed, producers, duplicates, latencies,
+           backend, direct_io, segments, wal_bytes, groups, last_lsn, durable_lsn, wal_status,
            low_water, checkpoints, checkpoint_bytes, checkpoint_status] =
         *stats;
     path = "/memory";
@@ -48,6 +48,8 @@ class Numbers {
     expected["engram_pressure_level"] = 3;
     refused_writes = FillRefused(&refused);
     Count("engram_replayed_records_total", &replayed);
+    Count("engram_producers", &producers);
+    Count("engram_duplicate_writes_total", &duplicates);
     FillLatencies("engram_ingest_seconds", "", &latencies);
     direct_io = true;
     expected["engram_wal_direct_io"] = 1;

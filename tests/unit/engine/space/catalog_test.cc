@@ -11,6 +11,7 @@
 namespace engram::space {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -35,9 +36,10 @@ class CatalogTest : public SpaceHarness {
   }
 
   void Save(const std::vector<schema::CatalogEntry>& entries,
-            const std::vector<uint64_t>& erased = {}) {
+            const std::vector<uint64_t>& erased = {},
+            const std::vector<schema::ProducerState>& producers = {}) {
     const absl::Status status =
-        SaveCatalog(store_.get(), catalog_, entries, erased);
+        SaveCatalog(store_.get(), catalog_, {entries, erased, producers});
     ASSERT_TRUE(status.ok()) << status;
   }
 
@@ -101,6 +103,24 @@ TEST_F(CatalogTest, AnEntryThatIsBothGivenAndErasedStays) {
   EXPECT_EQ(Load().entries.size(), 1u);
 }
 
+TEST_F(CatalogTest, ProducersAreKeptBesideTheSpaces) {
+  Save({Entry(1, "a")}, {}, {{9, 5, 50}, {1, 6, 60}});
+  Save({}, {}, {{9, 7, 70}});
+  OpenStore();
+  const LoadedCatalog loaded = Load();
+  EXPECT_EQ(loaded.entries.size(), 1u);
+  EXPECT_THAT(loaded.producers, ElementsAre(schema::ProducerState{1, 6, 60},
+                                            schema::ProducerState{9, 7, 70}));
+}
+
+TEST_F(CatalogTest, AProducerAheadOfTheCatalogIsDataLoss) {
+  Save({}, {}, {{9, 5, 71}});
+  const absl::Status status = LoadCatalog(*store_).status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("producer 9 wrote LSN 71, the catalog ends at 70"));
+}
+
 TEST_F(CatalogTest, SavedOftenItStaysOneTableOrAFew) {
   for (int i = 0; i < 60; ++i) {
     catalog_.catalog_lsn = 100 + i;
@@ -112,7 +132,7 @@ TEST_F(CatalogTest, SavedOftenItStaysOneTableOrAFew) {
 }
 
 TEST_F(CatalogTest, DamageIsDataLossThatNamesTheCatalog) {
-  Save({Entry(1, "a"), Entry(2, "b")});
+  Save({Entry(1, "a"), Entry(2, "b")}, {}, {{9, 5, 50}});
   std::map<std::string, std::string> intact;
   ASSERT_TRUE(store_
                   ->Scan(kv::kDefaultFamily, "",
@@ -121,7 +141,7 @@ TEST_F(CatalogTest, DamageIsDataLossThatNamesTheCatalog) {
                            return absl::OkStatus();
                          })
                   .ok());
-  ASSERT_EQ(intact.size(), 3u);
+  ASSERT_EQ(intact.size(), 4u);
   const std::string other_entry = intact[schema::CatalogEntryKey(2)];
   for (const auto& [key, value] : intact) {
     for (const std::string& damaged :

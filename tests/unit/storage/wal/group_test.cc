@@ -1,6 +1,8 @@
 #include "storage/wal/group.h"
 
+#include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -52,6 +54,31 @@ TEST(GroupTest, ItsRecordsKeepInMemoryWhatIsNotWritten) {
               static_cast<int64_t>(record.lsn) % 3 * 10);
   });
   EXPECT_EQ(seen, priorities);
+}
+
+TEST(GroupTest, ShowsTheStampsOfItsRecordsAlsoWhereItWasRead) {
+  Group group(0);
+  for (uint64_t i = 0; i < 5; ++i) {
+    schema::RecordDraft draft = DraftOf("text");
+    if (i % 2 == 1) draft.stamp = {i, 10 * i, i};
+    group.Add(draft, 100 + i);
+  }
+  group.Seal(5, 0, 99);
+  AlignedBuffer copy(group.bytes().size());
+  std::memcpy(copy.data(), group.bytes().data(), copy.size());
+  schema::GroupHeader header;
+  std::memcpy(&header, copy.data(), sizeof(header));
+  const Group read(std::move(copy), header);
+  for (const Group* one : {&std::as_const(group), &read}) {
+    std::vector<Lsn> lsns;
+    one->ForEachStamp([&](const schema::ProducerStamp& stamp, Lsn lsn) {
+      lsns.push_back(lsn);
+      EXPECT_EQ(stamp.producer, lsn - 100);
+      EXPECT_EQ(stamp.sequence, 10 * stamp.producer);
+      EXPECT_EQ(stamp.previous, stamp.producer);
+    });
+    EXPECT_EQ(lsns, (std::vector<Lsn>{101, 103}));
+  }
 }
 
 TEST(GroupTest, AMarkerHasNoLsnOfItsOwn) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -75,6 +76,56 @@ TEST_P(WriterTest, WhatWasAcknowledgedIsRecoveredInOrder) {
   EXPECT_EQ(recovered->records, written);
   EXPECT_FALSE(recovered->log.clean_close);
   EXPECT_EQ(recovered->log.position.next_lsn, 101u);
+}
+
+// Lets one append through in two.
+class EverySecond final : public AppendCondition {
+ public:
+  absl::Status Check() override {
+    EXPECT_EQ(logged_lsn, 0u);
+    return ++calls_ % 2 == 0 ? absl::OkStatus()
+                             : absl::AlreadyExistsError("not this one");
+  }
+  void OnLogged(Lsn lsn) override { logged_lsn = lsn; }
+
+  Lsn logged_lsn = 0;
+
+ private:
+  int calls_ = 0;
+};
+
+TEST_P(WriterTest, ARefusedConditionLogsNothing) {
+  std::vector<LoggedRecord> written;
+  {
+    const auto log = Open();
+    const schema::RecordDraft draft = DraftOf("wanted");
+    const auto drafts = absl::MakeConstSpan(&draft, 1);
+    EverySecond condition;
+    for (Lsn lsn = 1; lsn <= 20; ++lsn) {
+      EXPECT_TRUE(absl::IsAlreadyExists(
+          log->writer()
+              .Append(drafts, kNoWait, Durability::kSync, nullptr, &condition)
+              .status()));
+      EXPECT_EQ(condition.logged_lsn, 0u);
+      const auto appended = log->writer().Append(
+          drafts, kNoWait, Durability::kSync, nullptr, &condition);
+      ASSERT_TRUE(appended.ok()) << appended.status();
+      EXPECT_EQ(*appended, lsn);
+      EXPECT_EQ(std::exchange(condition.logged_lsn, 0), lsn);
+    }
+    EXPECT_TRUE(absl::IsAlreadyExists(
+        log->writer()
+            .AppendAsync(
+                drafts, kNoWait, Durability::kSync,
+                [](Lsn, const absl::Status&) { FAIL() << "is called"; },
+                &condition)
+            .status()));
+    written = log->sink().records();
+  }
+  EXPECT_EQ(written.size(), 20u);
+  const auto recovered = RecoverAll(directory_.get());
+  ASSERT_TRUE(recovered.ok()) << recovered.status();
+  EXPECT_EQ(recovered->records, written);
 }
 
 TEST_P(WriterTest, ConcurrentAppendsAreContiguousAndSeenBeforeTheirAck) {

@@ -1,0 +1,79 @@
+#include "engine/db/producer_table.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "storage/base/status_macros.h"
+
+namespace engram::internal {
+
+absl::StatusOr<ProducerTable::Verdict> ProducerTable::Judge(
+    const ProducerStamp& stamp, Lsn* last_lsn) const {
+  const schema::ProducerState last = Find(stamp.producer);
+  if (stamp.sequence <= last.sequence) {
+    *last_lsn = last.lsn;
+    return Verdict::kDuplicate;
+  }
+  if (stamp.previous.has_value() && *stamp.previous != last.sequence) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "producer ", stamp.producer, ", sequence ", stamp.sequence,
+        ": its previous one is to be ", *stamp.previous, ", the last one is ",
+        last.sequence));
+  }
+  return Verdict::kNew;
+}
+
+void ProducerTable::Accept(const schema::ProducerState& state) {
+  MutexLock lock(mutex_);
+  Last& last = last_[state.producer];
+  if (state.lsn > last.lsn) last = {state.sequence, state.lsn};
+}
+
+schema::ProducerState ProducerTable::Find(uint64_t producer) const {
+  MutexLock lock(mutex_);
+  const auto it = last_.find(producer);
+  if (it == last_.end()) return {producer, 0, 0};
+  return {producer, it->second.sequence, it->second.lsn};
+}
+
+std::vector<schema::ProducerState> ProducerTable::Between(Lsn above,
+                                                          Lsn up_to) const {
+  std::vector<schema::ProducerState> between;
+  MutexLock lock(mutex_);
+  for (const auto& [producer, last] : last_) {
+    if (last.lsn > above && last.lsn <= up_to) {
+      between.push_back({producer, last.sequence, last.lsn});
+    }
+  }
+  return between;
+}
+
+std::vector<schema::ProducerState> ProducerTable::All() const {
+  std::vector<schema::ProducerState> all = Between(0, schema::kWalNumberMax);
+  std::sort(all.begin(), all.end(),
+            [](const schema::ProducerState& a, const schema::ProducerState& b) {
+              return a.producer < b.producer;
+            });
+  return all;
+}
+
+size_t ProducerTable::size() const {
+  MutexLock lock(mutex_);
+  return last_.size();
+}
+
+absl::Status StampCondition::Check() {
+  if (!stamp_.has_value()) return absl::OkStatus();
+  ENGRAM_ASSIGN_OR_RETURN(const ProducerTable::Verdict verdict,
+                          table_.Judge(*stamp_, &duplicate_of_));
+  if (verdict == ProducerTable::Verdict::kNew) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrCat("producer ", stamp_->producer,
+                                               ", sequence ", stamp_->sequence,
+                                               " was written before"));
+}
+
+void StampCondition::OnLogged(Lsn lsn) {
+  table_.Accept({stamp_->producer, stamp_->sequence, lsn});
+}
+
+}  // namespace engram::internal
