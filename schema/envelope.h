@@ -25,6 +25,7 @@ enum class ValueKind : uint32_t {
   kVectorPart = 0x31434556,    // "VEC1"
   kLinkPart = 0x314b4e4c,      // "LNK1"
   kRecord = 0x31434552,        // "REC1"
+  kDeadLetter = 0x31444544,    // "DED1"
 };
 
 // Where a value belongs; checked when it is read.

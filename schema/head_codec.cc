@@ -98,7 +98,7 @@ std::string EncodeHead(const Head& head) {
   builder.Finish(fb::CreateHead(
       builder, kCheckpointFormatVersion, head.generation, head.checkpoint_lsn,
       space, head.slot_count, head.live_count, head.has_graph, head.entry_slot,
-      head.entry_layer, vectors, links, centre));
+      head.entry_layer, vectors, links, centre, head.dead_letters));
   return Wrap({ValueKind::kHead, head.space.id, head.generation}, builder);
 }
 
@@ -133,6 +133,7 @@ absl::StatusOr<Head> DecodeHead(uint64_t space_id, absl::string_view value) {
   if (flat->centre() != nullptr) {
     head.centre.assign(flat->centre()->begin(), flat->centre()->end());
   }
+  head.dead_letters = flat->dead_letters();
   if (flat->format_version() == 0 ||
       head.generation != unwrapped.generation() || head.space.id != space_id ||
       head.checkpoint_lsn > kWalNumberMax ||

@@ -14,18 +14,24 @@ void AppendBigEndian(uint64_t value, int bytes, std::string* out) {
   }
 }
 
-}  // namespace
-
-std::string CatalogEntryKey(uint64_t space_id) {
-  std::string key(kCatalogEntryPrefix);
-  AppendBigEndian(space_id, 8, &key);
+std::string NumberedKey(absl::string_view prefix, uint64_t number) {
+  std::string key(prefix);
+  AppendBigEndian(number, 8, &key);
   return key;
 }
 
+}  // namespace
+
+std::string CatalogEntryKey(uint64_t space_id) {
+  return NumberedKey(kCatalogEntryPrefix, space_id);
+}
+
 std::string ProducerKey(uint64_t producer) {
-  std::string key(kProducerPrefix);
-  AppendBigEndian(producer, 8, &key);
-  return key;
+  return NumberedKey(kProducerPrefix, producer);
+}
+
+std::string DeadLetterKey(uint64_t lsn) {
+  return NumberedKey(kDeadLetterPrefix, lsn);
 }
 
 uint64_t NumberInKey(absl::string_view prefix, absl::string_view key) {

@@ -1,5 +1,5 @@
-// The values of one space's checkpoint: head, vector parts, link parts and
-// records. A `slot` is a row here: a version's place in the order in which the
+// The values of one space's checkpoint: head, vector parts, link parts, records
+// and dead letters. A `slot` is a row here: a version's place in the order in which the
 // space's checkpoints have saved them, which never changes. Decoding accepts
 // any bytes and checks what they mean as far as one value can tell;
 // engine/index checks the graph as a whole.
@@ -44,6 +44,7 @@ struct Head {
   // What the graph's vectors are centred by; empty, or `dimension` finite
   // numbers. Empty without a graph and in heads of version 1.
   std::vector<float> centre;
+  uint32_t dead_letters = 0;  // 0 in heads before version 3
 };
 
 std::string EncodeHead(const Head& head);
@@ -113,6 +114,35 @@ std::string EncodeRecordValue(uint64_t space_id, Lsn lsn, uint32_t slot,
                               int64_t timestamp_us, absl::string_view payload);
 absl::StatusOr<Record> DecodeRecordValue(uint64_t space_id,
                                          absl::string_view value);
+
+// An observation that was accepted and could not be indexed, and why.
+struct DeadLetter {
+  Lsn lsn = 0;
+  int64_t timestamp_us = 0;
+  std::string id;
+  std::vector<float> vector;
+  std::string payload;
+  absl::Status status;  // never OK
+};
+
+// Borrows everything.
+struct DeadLetterView {
+  Lsn lsn = 0;
+  int64_t timestamp_us = 0;
+  absl::string_view id;
+  absl::Span<const float> vector;
+  absl::string_view payload;
+  absl::StatusCode code = absl::StatusCode::kUnknown;
+  absl::string_view message;
+};
+
+std::string EncodeDeadLetter(uint64_t space_id, const DeadLetterView& letter);
+
+// DATA_LOSS also where its LSN or the vector's dimension is another one. That
+// its components are in range is for the caller to see.
+absl::StatusOr<DeadLetter> DecodeDeadLetter(uint64_t space_id, Lsn lsn,
+                                            uint32_t dimension,
+                                            absl::string_view value);
 
 }  // namespace engram::schema
 

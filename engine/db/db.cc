@@ -116,6 +116,23 @@ absl::StatusOr<Lsn> Space::Remove(absl::string_view id,
   return db_->Remove(state_, id, options, duplicate);
 }
 
+absl::StatusOr<std::vector<DeadLetter>> Space::ListDeadLetters() const {
+  if (db_ == nullptr) return NoSpace();
+  return db_->ListDeadLetters(state_);
+}
+
+absl::StatusOr<Lsn> Space::RetryDeadLetter(Lsn lsn,
+                                           const WriteOptions& options) {
+  if (db_ == nullptr) return NoSpace();
+  return db_->RetryDeadLetter(state_, lsn, options);
+}
+
+absl::StatusOr<Lsn> Space::DropDeadLetter(Lsn lsn,
+                                          const WriteOptions& options) {
+  if (db_ == nullptr) return NoSpace();
+  return db_->DropDeadLetter(state_, lsn, options);
+}
+
 absl::StatusOr<StoredObservation> Space::Get(absl::string_view id) const {
   if (db_ == nullptr) return NoSpace();
   return db_->Get(state_, id);

@@ -253,7 +253,9 @@ absl::Status DbImpl::SaveCatalogAndRecycle(Lsn published) {
       changes.entries.push_back(entry);
     }
   }
-  changes.producers = producers_.Between(catalog_.catalog_lsn, published);
+  if constexpr (!Mutant("forget_producers")) {
+    changes.producers = producers_.Between(catalog_.catalog_lsn, published);
+  }
   schema::Catalog next = catalog_;
   next.catalog_lsn = published;
   next.low_water_lsn = low_water;

@@ -92,6 +92,14 @@ class DbImpl final : public wal::GroupSink {
   absl::StatusOr<ProducerPosition> LastSequence(uint64_t producer);
   absl::StatusOr<std::vector<ProducerPosition>> ListProducers();
 
+  // --- Dead letters (db_dead_letters.cc)
+  absl::StatusOr<std::vector<DeadLetter>> ListDeadLetters(
+      const SpacePtr& space);
+  absl::StatusOr<Lsn> RetryDeadLetter(const SpacePtr& space, Lsn lsn,
+                                      const WriteOptions& options);
+  absl::StatusOr<Lsn> DropDeadLetter(const SpacePtr& space, Lsn lsn,
+                                     const WriteOptions& options);
+
   // --- Reads (db_read.cc)
   absl::StatusOr<StoredObservation> Get(const SpacePtr& space,
                                         absl::string_view id);
@@ -128,6 +136,7 @@ class DbImpl final : public wal::GroupSink {
   absl::Status CheckUnlistedFamilies() const;
   absl::Status LoadSpace(const schema::CatalogEntry& entry);
   absl::Status StartLog(const wal::RecoveredLog& log);
+  space::SpaceState::Observer ObserverOf(const std::string& name);
   SpacePtr AddSpace(const schema::SpaceDescription& description,
                     Lsn created_lsn);
 
@@ -147,7 +156,7 @@ class DbImpl final : public wal::GroupSink {
   // --- db_write.cc
   absl::Status CheckWritable() const;
   absl::Status CheckObservation(const space::SpaceState& space,
-                                const Observation& observation) const;
+                                const Observation& observation);
   // What a write was given of the room of a space, and as much of the room of
   // all; see AdmissionGate.
   struct Share {
@@ -164,6 +173,9 @@ class DbImpl final : public wal::GroupSink {
   absl::StatusOr<Lsn> Settle(const Admission& admission, Lsn lsn,
                              const absl::Status& logged);
   wal::Durability DurabilityOf(const WriteOptions& options) const;
+  absl::StatusOr<Lsn> AppendOne(schema::RecordType type, const SpacePtr& space,
+                                const Observation& observation,
+                                const WriteOptions& options, bool* duplicate);
   absl::StatusOr<Lsn> Append(absl::Span<const schema::RecordDraft> drafts,
                              absl::Span<const SpacePtr> spaces,
                              const WriteOptions& options, bool* duplicate);
@@ -177,6 +189,11 @@ class DbImpl final : public wal::GroupSink {
                            const SpacePtr& space, const WriteOptions& options,
                            int64_t deadline, const AsyncWrite& write);
   absl::StatusOr<Lsn> AppendAdmin(const schema::RecordDraft& draft);
+
+  // --- db_dead_letters.cc
+  absl::Status CheckDeadLetters(const space::SpaceState& space);
+  absl::StatusOr<std::shared_ptr<const space::TailEntry>> FindDeadLetter(
+      const space::SpaceState& space, Lsn lsn) const;
 
   // --- db_producers.cc
   absl::StatusOr<Lsn> AnswerDuplicate(Lsn lsn);
@@ -278,6 +295,7 @@ class DbImpl final : public wal::GroupSink {
   // Relaxed: a count of its own, or only compared with itself.
   std::atomic<uint64_t> accepted_records_{0};
   std::atomic<uint64_t> indexed_records_{0};
+  std::atomic<uint64_t> dead_lettered_records_{0};
   std::atomic<uint64_t> duplicate_writes_{0};
   std::array<std::atomic<uint64_t>, kRefusalCauses> refused_writes_{};
   LogMeter log_meter_;

@@ -191,11 +191,32 @@ absl::Status DbImpl::Start() {
   return absl::OkStatus();
 }
 
+space::SpaceState::Observer DbImpl::ObserverOf(const std::string& name) {
+  space::SpaceState::Observer observer;
+  observer.on_indexed = [this](size_t records, size_t dead) {
+    indexed_records_.fetch_add(records - dead, std::memory_order_relaxed);
+    dead_lettered_records_.fetch_add(dead, std::memory_order_relaxed);
+  };
+  observer.on_dead_letter = [this, name](const schema::RecordView& record,
+                                         const absl::Status& status) {
+    events_.Push([info = DeadLetterInfo{name, record.lsn,
+                                        std::string(record.id), status}](
+                     EventListener& listener) { listener.OnDeadLetter(info); });
+  };
+  observer.on_released = [this](uint64_t records, uint64_t bytes) {
+    total_gate_.Release(records, bytes);
+    events_.NotePressure();
+  };
+  observer.on_progress = [this] { NotifyProgress(); };
+  return observer;
+}
+
 DbImpl::SpacePtr DbImpl::AddSpace(const schema::SpaceDescription& description,
                                   Lsn created_lsn) {
   space::SpaceLimits limits;
   limits.admission = SpaceAdmission(options_);
   limits.flat_records_max = options_.flat_records_max;
+  if (environment_.slots_max != 0) limits.slots_max = environment_.slots_max;
   // One being planned by each worker, and two that wait for the one before
   // them.
   // Each batch in flight holds one of the 256 places of the epochs, which
@@ -204,15 +225,7 @@ DbImpl::SpacePtr DbImpl::AddSpace(const schema::SpaceDescription& description,
   limits.batches_max = std::min<size_t>(pool_->workers() + 2, kBatchesMax);
   auto state = std::make_shared<space::SpaceState>(description, created_lsn,
                                                    limits, registry_.epochs());
-  state->set_observer({[this](size_t records) {
-                         indexed_records_.fetch_add(records,
-                                                    std::memory_order_relaxed);
-                       },
-                       [this](uint64_t records, uint64_t bytes) {
-                         total_gate_.Release(records, bytes);
-                         events_.NotePressure();
-                       },
-                       [this] { NotifyProgress(); }});
+  state->set_observer(ObserverOf(description.name));
   registry_.Add({state, pool_->Add(description.id, state)});
   return state;
 }

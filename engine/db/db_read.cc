@@ -189,10 +189,12 @@ void DbImpl::AddAdmission(DbStats* stats) const {
   stats->refused.total_bytes = refused(RefusalCause::kTotalBytes);
   stats->refused.log = refused(RefusalCause::kLog);
   stats->refused.async_writes = refused(RefusalCause::kAsyncWrites);
+  stats->refused.dead_letters = refused(RefusalCause::kDeadLetters);
   stats->refused_writes =
       stats->refused.space_records + stats->refused.space_bytes +
       stats->refused.total_records + stats->refused.total_bytes +
-      stats->refused.log + stats->refused.async_writes;
+      stats->refused.log + stats->refused.async_writes +
+      stats->refused.dead_letters;
 }
 
 void DbImpl::AddWorkers(DbStats* stats) const {
@@ -228,9 +230,12 @@ absl::StatusOr<DbStats> DbImpl::GetStats() {
   for (const space::SpaceEntry& entry : registry_.All()) {
     ++stats.spaces;
     stats.pending_records += entry.state->pending_records();
+    stats.dead_letters += entry.state->dead_letter_count();
   }
   stats.latencies = space::ToStats(AllLatencies());
   stats.indexed_records = indexed_records_.load(std::memory_order_relaxed);
+  stats.dead_lettered_records =
+      dead_lettered_records_.load(std::memory_order_relaxed);
   stats.accepted_records = accepted_records_.load(std::memory_order_relaxed);
   AddAdmission(&stats);
   stats.replayed_records = replayed_records_;

@@ -46,29 +46,21 @@ static_assert(static_cast<int>(Priority::kHigh) ==
 static_assert(schema::kNormalPriority ==
               static_cast<int>(ingest::Priority::kNormal));
 
-schema::RecordDraft ObserveDraft(const space::SpaceState& space,
-                                 const Observation& observation,
-                                 Priority priority) {
+// An observation, or the removal of its id.
+schema::RecordDraft DraftOf(schema::RecordType type,
+                            const space::SpaceState& space,
+                            const Observation& observation,
+                            Priority priority) {
   schema::RecordDraft draft;
   draft.priority = static_cast<uint8_t>(priority);
   draft.handed_in_micros = Clock::System().MonotonicMicros();
-  draft.type = schema::RecordType::kObserve;
+  draft.type = type;
   draft.space_id = space.id();
   draft.id = observation.id;
+  if (type == schema::RecordType::kRemove) return draft;
   draft.vector = observation.vector;
   draft.payload = observation.payload;
   draft.timestamp_us = observation.timestamp_us;
-  return draft;
-}
-
-schema::RecordDraft RemoveDraft(const space::SpaceState& space,
-                                absl::string_view id, Priority priority) {
-  schema::RecordDraft draft;
-  draft.priority = static_cast<uint8_t>(priority);
-  draft.handed_in_micros = Clock::System().MonotonicMicros();
-  draft.type = schema::RecordType::kRemove;
-  draft.space_id = space.id();
-  draft.id = id;
   return draft;
 }
 
@@ -110,7 +102,7 @@ absl::Status DbImpl::CheckWritable() const {
 }
 
 absl::Status DbImpl::CheckObservation(const space::SpaceState& space,
-                                      const Observation& observation) const {
+                                      const Observation& observation) {
   ENGRAM_RETURN_IF_ERROR(space::CheckId(space.description(), observation.id));
   if (observation.payload.size() > kPayloadBytesMax) {
     return absl::InvalidArgumentError(
@@ -118,7 +110,9 @@ absl::Status DbImpl::CheckObservation(const space::SpaceState& space,
                      observation.payload.size(), " bytes, allowed are up to ",
                      kPayloadBytesMax));
   }
-  return space::CheckVector(space.description(), observation.vector);
+  ENGRAM_RETURN_IF_ERROR(
+      space::CheckVector(space.description(), observation.vector));
+  return CheckDeadLetters(space);
 }
 
 absl::StatusOr<Lsn> DbImpl::Observe(const SpacePtr& space,
@@ -130,11 +124,8 @@ absl::StatusOr<Lsn> DbImpl::Observe(const SpacePtr& space,
   ENGRAM_RETURN_IF_ERROR(CheckWritable());
   ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
   ENGRAM_RETURN_IF_ERROR(CheckObservation(*space, observation));
-  schema::RecordDraft draft =
-      ObserveDraft(*space, observation, options.priority);
-  draft.stamp = StampOf(options);
-  return Append(absl::MakeConstSpan(&draft, 1), absl::MakeConstSpan(&space, 1),
-                options, duplicate);
+  return AppendOne(schema::RecordType::kObserve, space, observation, options,
+                   duplicate);
 }
 
 absl::StatusOr<Lsn> DbImpl::Remove(const SpacePtr& space, absl::string_view id,
@@ -145,10 +136,10 @@ absl::StatusOr<Lsn> DbImpl::Remove(const SpacePtr& space, absl::string_view id,
   ENGRAM_RETURN_IF_ERROR(CheckWritable());
   ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
   ENGRAM_RETURN_IF_ERROR(space::CheckId(space->description(), id));
-  schema::RecordDraft draft = RemoveDraft(*space, id, options.priority);
-  draft.stamp = StampOf(options);
-  return Append(absl::MakeConstSpan(&draft, 1), absl::MakeConstSpan(&space, 1),
-                options, duplicate);
+  Observation removed;
+  removed.id = id;
+  return AppendOne(schema::RecordType::kRemove, space, removed, options,
+                   duplicate);
 }
 
 absl::StatusOr<Lsn> DbImpl::Write(const WriteBatch& batch,
@@ -176,15 +167,16 @@ absl::StatusOr<Lsn> DbImpl::Write(const WriteBatch& batch,
                        " of the batch names no space of this database"));
     }
     if (space->dropped_lsn() != 0) return Dropped(*space);
+    const Observation observation{entry.id, entry.vector, entry.payload,
+                                  entry.timestamp_us};
     if (entry.remove) {
       ENGRAM_RETURN_IF_ERROR(space::CheckId(space->description(), entry.id));
-      drafts.push_back(RemoveDraft(*space, entry.id, options.priority));
     } else {
-      const Observation observation{entry.id, entry.vector, entry.payload,
-                                    entry.timestamp_us};
       ENGRAM_RETURN_IF_ERROR(CheckObservation(*space, observation));
-      drafts.push_back(ObserveDraft(*space, observation, options.priority));
     }
+    drafts.push_back(DraftOf(entry.remove ? schema::RecordType::kRemove
+                                          : schema::RecordType::kObserve,
+                             *space, observation, options.priority));
     spaces.push_back(space);
   }
   drafts.back().stamp = StampOf(options);
@@ -204,8 +196,8 @@ absl::Status DbImpl::ObserveAsync(const SpacePtr& space,
   ENGRAM_RETURN_IF_ERROR(CheckWritable());
   ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
   ENGRAM_RETURN_IF_ERROR(CheckObservation(*space, observation));
-  schema::RecordDraft draft =
-      ObserveDraft(*space, observation, options.priority);
+  schema::RecordDraft draft = DraftOf(schema::RecordType::kObserve, *space,
+                                      observation, options.priority);
   draft.stamp = StampOf(options);
   const int64_t deadline = DeadlineOf(options);
   absl::Status status = Refused(callbacks_.Reserve(MicrosLeft(deadline)),
@@ -354,6 +346,19 @@ absl::StatusOr<Lsn> DbImpl::Settle(const Admission& admission, Lsn lsn,
   }
   if (!status.ok()) return status;
   return lsn;
+}
+
+// A write of its own, which has been checked.
+absl::StatusOr<Lsn> DbImpl::AppendOne(schema::RecordType type,
+                                      const SpacePtr& space,
+                                      const Observation& observation,
+                                      const WriteOptions& options,
+                                      bool* duplicate) {
+  schema::RecordDraft draft =
+      DraftOf(type, *space, observation, options.priority);
+  draft.stamp = StampOf(options);
+  return Append(absl::MakeConstSpan(&draft, 1), absl::MakeConstSpan(&space, 1),
+                options, duplicate);
 }
 
 absl::StatusOr<Lsn> DbImpl::Append(absl::Span<const schema::RecordDraft> drafts,

@@ -1,8 +1,10 @@
-// What a database stands on, so that a test can put a simulated disk in its
-// place.
+// What a database stands on, so that a test can put a simulated disk, or less
+// memory, in its place.
 
 #ifndef ENGRAM_ENGINE_DB_ENVIRONMENT_H_
 #define ENGRAM_ENGINE_DB_ENVIRONMENT_H_
+
+#include <cstdint>
 
 #include "storage/io/file_system.h"
 #include "storage/wal/writer.h"
@@ -13,7 +15,7 @@ class Env;
 
 namespace engram::internal {
 
-// The three are views of one disk: what one writes, the others see. Everything
+// The first three are views of one disk: what one writes, the others see. Everything
 // outlives the database.
 struct Environment {
   io::FileSystem* files = io::FileSystem::System();
@@ -23,6 +25,9 @@ struct Environment {
 
   // Where RocksDB keeps its files; null: RocksDB's own.
   rocksdb::Env* store_env = nullptr;
+
+  // Versions that a space may index, as if memory ended there; 0: no limit.
+  uint32_t slots_max = 0;
 };
 
 }  // namespace engram::internal

@@ -54,6 +54,7 @@ constexpr uint32_t kEfSearchMax = 100'000;
 constexpr uint32_t kEfSearchDefault = 100;
 constexpr uint64_t kSegmentsMin = 4;
 constexpr uint64_t kAsyncWritesMax = 1'000'000;
+constexpr uint64_t kDeadLettersMax = 1'000'000;
 
 absl::Status CheckRange(absl::string_view name, uint64_t value, uint64_t low,
                         uint64_t high) {
@@ -114,6 +115,8 @@ absl::Status CheckOptions(const Options& options) {
                  static_cast<uint64_t>(WalBackend::kPwrite)));
   ENGRAM_RETURN_IF_ERROR(CheckRange(
       "async_writes_max", options.async_writes_max, 1, kAsyncWritesMax));
+  ENGRAM_RETURN_IF_ERROR(CheckRange(
+      "dead_letters_max", options.dead_letters_max, 1, kDeadLettersMax));
   ENGRAM_RETURN_IF_ERROR(CheckRange(
       "checkpoint_wal_bytes", options.checkpoint_wal_bytes, 1, UINT64_MAX));
   ENGRAM_RETURN_IF_ERROR(CheckRange(

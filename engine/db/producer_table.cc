@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "storage/base/mutant.h"
 #include "storage/base/status_macros.h"
 
 namespace engram::internal {
@@ -10,7 +11,7 @@ namespace engram::internal {
 absl::StatusOr<ProducerTable::Verdict> ProducerTable::Judge(
     const ProducerStamp& stamp, Lsn* last_lsn) const {
   const schema::ProducerState last = Find(stamp.producer);
-  if (stamp.sequence <= last.sequence) {
+  if (!Mutant("repeat_writes") && stamp.sequence <= last.sequence) {
     *last_lsn = last.lsn;
     return Verdict::kDuplicate;
   }

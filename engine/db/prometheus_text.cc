@@ -65,6 +65,11 @@ constexpr Series<DbStats> kDatabaseSeries[] = {
      Field<&DbStats::accepted_records>},
     {"engram_indexed_records_total", kCounter, "Records that were indexed.",
      Field<&DbStats::indexed_records>},
+    {"engram_dead_lettered_records_total", kCounter,
+     "Records that could not be indexed, and became dead letters.",
+     Field<&DbStats::dead_lettered_records>},
+    {"engram_dead_letters", kGauge, "Dead letters that there are.",
+     Field<&DbStats::dead_letters>},
     {"engram_replayed_records_total", kCounter,
      "Records that were read from the log when the database was opened.",
      Field<&DbStats::replayed_records>},
@@ -164,6 +169,9 @@ constexpr Series<SpaceStats> kSpaceSeries[] = {
     {"engram_space_retired_slots", kGauge,
      "Nodes that were removed and are not reclaimed yet.",
      Field<&SpaceStats::retired_slots>},
+    {"engram_space_dead_letters", kGauge,
+     "Records of the space that could not be indexed.",
+     Field<&SpaceStats::dead_letters>},
     {"engram_space_unsaved_bytes", kGauge,
      "Bytes that are indexed and not yet checkpointed.",
      Field<&SpaceStats::unsaved_bytes>},
@@ -301,7 +309,8 @@ MetricFamily Refusals(const std::vector<Labelled<DbStats>>& all) {
           std::pair("total_records", refused.total_records),
           std::pair("total_bytes", refused.total_bytes),
           std::pair("log", refused.log),
-          std::pair("async_writes", refused.async_writes)}) {
+          std::pair("async_writes", refused.async_writes),
+          std::pair("dead_letters", refused.dead_letters)}) {
       family.metric.push_back(
           Number(kCounter, With(labels, "cause", cause), ValueOf(count)));
     }

@@ -16,7 +16,8 @@ constexpr char kPayloadUrl[] = "engram/refusal";
 
 constexpr const char* kNames[kRefusalCauses] = {
     "space records", "space bytes", "total records",
-    "total bytes",   "log",         "async writes"};
+    "total bytes",   "log",         "async writes",
+    "dead letters"};
 
 }  // namespace
 

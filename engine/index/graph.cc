@@ -58,7 +58,9 @@ std::vector<float> Graph::CentreOf(schema::Metric metric, uint32_t dimension,
   return VectorCodec::CentreOf(metric, dimension, rows);
 }
 
-void Graph::GrowTo(uint32_t slot_count) { nodes_.GrowTo(slot_count); }
+uint32_t Graph::GrowTo(uint32_t slot_count) {
+  return nodes_.GrowTo(slot_count);
+}
 
 void Graph::Fill(uint32_t slot, absl::Span<const float> vector,
                  Scratch& scratch) {

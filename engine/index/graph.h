@@ -147,8 +147,9 @@ class Graph {
 
   // --- Slots (graph.cc)
 
-  // Makes room for the slots below `slot_count`. *Writer.*
-  void GrowTo(uint32_t slot_count);
+  // Makes room for the slots below `slot_count`, or as many of them as there is
+  // memory for. Returns the new slot_count(). *Writer.*
+  uint32_t GrowTo(uint32_t slot_count);
 
   // The slots below this number have memory.
   uint32_t slot_count() const { return nodes_.slot_count(); }

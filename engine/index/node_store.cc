@@ -71,12 +71,12 @@ NodeStore::~NodeStore() {
   }
 }
 
+// Null where the system gives no memory.
 char* NodeStore::MapChunk() const {
   const size_t room = chunk_bytes_ + kHugePageBytes;
   void* const memory = mmap(nullptr, room, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  // As with operator new: without address space there is no way on.
-  ENGRAM_CHECK(memory != MAP_FAILED);
+  if (memory == MAP_FAILED) return nullptr;
   char* const begin = static_cast<char*>(memory);
   const size_t skipped =
       RoundUp(reinterpret_cast<uintptr_t>(begin), kHugePageBytes) -
@@ -100,14 +100,22 @@ uint64_t NodeStore::memory_bytes() const {
          slab_bytes_.load(std::memory_order_relaxed);
 }
 
-void NodeStore::GrowTo(uint32_t slot_count) {
-  ENGRAM_CHECK(slot_count <= kSlotsMax);
-  if (slot_count <= slot_count_.load(std::memory_order_relaxed)) return;
-  while (((slot_count - 1) >> chunk_shift_) >= chunk_count_) AddChunk();
+uint32_t NodeStore::GrowTo(uint32_t slot_count) {
+  const uint32_t before = slot_count_.load(std::memory_order_relaxed);
+  if (slot_count <= before) return before;
+  slot_count = std::min(slot_count, kSlotsMax);
+  while (((slot_count - 1) >> chunk_shift_) >= chunk_count_) {
+    if (AddChunk()) continue;
+    slot_count = static_cast<uint32_t>(chunk_count_ << chunk_shift_);
+    break;
+  }
   slot_count_.store(slot_count, std::memory_order_release);
+  return slot_count;
 }
 
-void NodeStore::AddChunk() {
+bool NodeStore::AddChunk() {
+  char* const chunk = MapChunk();
+  if (chunk == nullptr) return false;
   if (tables_.empty() || chunk_count_ == tables_.back()->chunks.size()) {
     auto table = std::make_unique<ChunkTable>(
         std::max(kChunkTableSizeMin, 2 * chunk_count_));
@@ -118,9 +126,10 @@ void NodeStore::AddChunk() {
     tables_.push_back(std::move(table));
   }
   std::vector<char*>& chunks = tables_.back()->chunks;
-  chunks[chunk_count_] = MapChunk();
+  chunks[chunk_count_] = chunk;
   ++chunk_count_;
   chunk_bases_.store(chunks.data(), std::memory_order_release);
+  return true;
 }
 
 // --- Nodes and twins

@@ -114,7 +114,9 @@ class NodeStore {
 
   // --- The rest is for the writer.
 
-  void GrowTo(uint32_t slot_count);
+  // Makes room for the slots below `slot_count`, or as many of them as there is
+  // memory for. Returns the new slot_count().
+  uint32_t GrowTo(uint32_t slot_count);
 
   bool is_linked(uint32_t slot) const {
     return header(slot)->kind != Kind::kFree;
@@ -227,7 +229,7 @@ class NodeStore {
 
   size_t SlotBytes() const;
   char* MapChunk() const;
-  void AddChunk();
+  bool AddChunk();
   void InitNode(uint32_t slot, uint32_t top_layer);
   void StoreNextTwin(uint32_t slot, uint32_t next);
   uint32_t ChainOf(uint32_t head);

@@ -1,6 +1,7 @@
 #include "engine/space/checkpoint_writer.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -91,6 +92,30 @@ absl::Status PutVectors(const SpaceState& space, const SpaceSnapshot& snapshot,
   return absl::OkStatus();
 }
 
+// New ones and those that are gone, merged into one ascending sequence of keys.
+absl::Status PutDeadLetters(const SpaceSnapshot& snapshot, uint64_t space_id,
+                            kv::Ingest* ingest) {
+  std::map<Lsn, const SpaceSnapshot::NewDeadLetter*> changes;  // null: gone
+  for (const Lsn lsn : snapshot.ended_dead_letters) changes[lsn] = nullptr;
+  for (const SpaceSnapshot::NewDeadLetter& letter : snapshot.dead_letters) {
+    changes[letter.entry->record.lsn] = &letter;
+  }
+  for (const auto& [lsn, letter] : changes) {
+    const std::string key = schema::DeadLetterKey(lsn);
+    if (letter == nullptr) {
+      ENGRAM_RETURN_IF_ERROR(ingest->Delete(key));
+      continue;
+    }
+    const schema::RecordView& record = letter->entry->record;
+    ENGRAM_RETURN_IF_ERROR(ingest->Put(
+        key, schema::EncodeDeadLetter(
+                 space_id, {lsn, record.timestamp_us, record.id, record.vector,
+                            record.payload, letter->status.code(),
+                            letter->status.message()})));
+  }
+  return absl::OkStatus();
+}
+
 // The keys of the links before, which a new base replaces, sort before its
 // own: their generation is lower.
 absl::Status PutLinks(SpaceSnapshot* snapshot, uint64_t space_id,
@@ -150,6 +175,7 @@ absl::StatusOr<uint64_t> Save(SpaceState* space, SpaceSnapshot* snapshot,
                           store->NewIngest(space->family()));
   ENGRAM_RETURN_IF_ERROR(
       PutVectors(*space, *snapshot, *store, head, ingest.get()));
+  ENGRAM_RETURN_IF_ERROR(PutDeadLetters(*snapshot, space->id(), ingest.get()));
   ENGRAM_RETURN_IF_ERROR(PutLinks(snapshot, space->id(), head, ingest.get()));
   const std::string encoded_head = schema::EncodeHead(*head);
   if (encoded_head.size() > schema::kHeadBytesMax) {
@@ -181,6 +207,7 @@ absl::StatusOr<uint64_t> CheckpointSpace(
   head.entry_layer = snapshot.entry_layer;
   head.centre = snapshot.centre;
   head.vector_parts = snapshot.previous.vector_parts;
+  head.dead_letters = snapshot.dead_letter_count;
   const absl::Status durable = wait_durable(snapshot.lsn);
   absl::StatusOr<uint64_t> bytes =
       durable.ok() ? Save(space, &snapshot, &head, store) : durable;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "engine/index/epoch.h"
 #include "engine/index/graph.h"
 #include "engine/index/neighbor.h"
@@ -18,6 +19,7 @@ struct IndexRecord {
   TailEntry* entry = nullptr;
   uint32_t slot = index::kNoSlot;  // none: there is nothing to link
   index::InsertPlan plan;
+  absl::Status failure;  // why there is no slot although one was wanted
 };
 
 // Consecutive records of the tail that one worker plans. Batches have tickets,

@@ -1,9 +1,11 @@
 #include "engine/space/part_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "schema/key_layout.h"
+#include "storage/base/status_macros.h"
 
 namespace engram::space {
 
@@ -48,6 +50,25 @@ absl::StatusOr<std::vector<schema::NodeLinks>> ReadLinkPart(
       head.space.id, head.slot_count, head.space.M, reference, *value);
   if (!nodes.ok()) return InFamily(family, name, nodes.status());
   return nodes;
+}
+
+absl::StatusOr<std::vector<schema::DeadLetter>> ReadDeadLetters(
+    const kv::Store& store, absl::string_view family,
+    const schema::SpaceDescription& space) {
+  std::vector<schema::DeadLetter> letters;
+  ENGRAM_RETURN_IF_ERROR(store.Scan(
+      std::string(family), schema::kDeadLetterPrefix,
+      [&](absl::string_view key, absl::string_view value) {
+        const Lsn lsn = schema::NumberInKey(schema::kDeadLetterPrefix, key);
+        absl::StatusOr<schema::DeadLetter> letter = schema::DecodeDeadLetter(
+            space.id, lsn, space.dimension, value);
+        if (!letter.ok()) {
+          return InFamily(family, absl::StrCat("d/", lsn), letter.status());
+        }
+        letters.push_back(*std::move(letter));
+        return absl::OkStatus();
+      }));
+  return letters;
 }
 
 const schema::PartReference* FindPart(

@@ -35,6 +35,11 @@ absl::StatusOr<std::vector<schema::NodeLinks>> ReadLinkPart(
     const kv::Store& store, absl::string_view family, const schema::Head& head,
     const schema::PartReference& reference);
 
+// All dead letters of a family, by LSN.
+absl::StatusOr<std::vector<schema::DeadLetter>> ReadDeadLetters(
+    const kv::Store& store, absl::string_view family,
+    const schema::SpaceDescription& space);
+
 // The one of `parts`, which cover all rows in order, that holds `row`; nullptr
 // if there is none.
 const schema::PartReference* FindPart(

@@ -3,6 +3,7 @@
 #ifndef ENGRAM_ENGINE_SPACE_SLOT_POOL_H_
 #define ENGRAM_ENGINE_SPACE_SLOT_POOL_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -20,6 +21,9 @@ class SlotPool {
   }
 
   void Give(uint32_t slot) { free_.push_back(slot); }
+
+  // Slots that Take() gives out again before it makes new ones.
+  size_t free_count() const { return free_.size(); }
 
   // All slots ever given out are below.
   uint32_t slot_count() const { return slot_count_; }

@@ -190,6 +190,7 @@ SpaceSnapshot SpaceState::BeginCheckpoint() {
     saving_bytes_ = std::exchange(unsaved_bytes_, 0);
     saving_removed_ids_ = std::move(removed_ids_);
     removed_ids_.clear();
+    dead_letters_.BeginSave(&snapshot);
     slots = AssignRows(&snapshot);
     snapshot.removed_ids.assign(saving_removed_ids_.begin(),
                                 saving_removed_ids_.end());
@@ -237,6 +238,7 @@ void SpaceState::CommitCheckpoint(const schema::Head& head) {
     saved = std::move(saving_);
     saving_.clear();
     saving_removed_ids_.clear();
+    dead_letters_.CommitSave();
     saving_bytes_ = 0;
     // Records that were published since then may have any LSN above.
     first_unsaved_lsn_ =
@@ -266,6 +268,7 @@ void SpaceState::AbortCheckpoint() {
         current.has_value() && current->entry() == nullptr;
     if (!observed_again) removed_ids_.insert(id);
   }
+  dead_letters_.AbortSave();
   saving_bytes_ = 0;
   saving_.clear();
   saving_removed_ids_.clear();

@@ -1,5 +1,6 @@
 #include "engine/space/space_index.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/simd/kernels.h"
@@ -35,8 +36,10 @@ uint64_t TableBytes(const SlotTable& slots) {
 
 }  // namespace
 
-SpaceIndex::SpaceIndex(const schema::SpaceDescription& description)
+SpaceIndex::SpaceIndex(const schema::SpaceDescription& description,
+                       uint32_t slots_max)
     : options_(MakeGraphOptions(description)),
+      slots_max_(slots_max),
       distance_(description.metric, description.dimension, simd::BestKernels()),
       flat_(std::make_unique<index::FlatIndex>(distance_).release()),
       owned_flat_(flat_) {}
@@ -47,18 +50,22 @@ std::vector<uint32_t> SpaceIndex::Reserve(
   if (ids.empty()) return reserved;
   reserved.reserve(ids.size());
   MutexLock lock(link_mutex_);
-  for (size_t i = 0; i < ids.size(); ++i) reserved.push_back(pool_.Take());
+  const uint32_t before = pool_.slot_count();
+  const size_t fresh = ids.size() - std::min(ids.size(), pool_.free_count());
+  auto end = static_cast<uint32_t>(std::min<size_t>(before + fresh, slots_max_));
   // A slot is described before the index knows it.
-  while (slots_.size() < pool_.slot_count()) {
+  while (slots_.size() < end) {
     slots_.Next();
     slots_.Publish();
   }
   if (owned_graph_ != nullptr) {
-    owned_graph_->GrowTo(pool_.slot_count());
+    end = std::min(end, owned_graph_->GrowTo(end));
   } else {
-    owned_flat_->GrowTo(pool_.slot_count());
+    owned_flat_->GrowTo(end);
   }
-  for (size_t i = 0; i < ids.size(); ++i) {
+  const size_t count = ids.size() - fresh + (end - before);
+  for (size_t i = 0; i < count; ++i) reserved.push_back(pool_.Take());
+  for (size_t i = 0; i < count; ++i) {
     SlotInfo& info = slots_[reserved[i]];
     const absl::string_view id = ids_.Copy(ids[i]);
     info.id_data = id.data();
@@ -121,7 +128,7 @@ std::unique_ptr<index::FlatIndex> SpaceIndex::BuildGraph(
   // as long as this takes.
   auto graph =
       std::make_unique<index::Graph>(options_, centre, simd::BestKernels());
-  graph->GrowTo(slot_count());
+  if (graph->GrowTo(slot_count()) < slot_count()) return nullptr;
   for (const uint32_t slot : slots) {
     graph->Fill(slot, flat_->row(slot), scratch);
     graph->Link(graph->Plan(slot, scratch));

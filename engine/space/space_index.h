@@ -30,7 +30,8 @@ namespace engram::space {
 // knows to stay what they are meanwhile.
 class SpaceIndex {
  public:
-  explicit SpaceIndex(const schema::SpaceDescription& description);
+  // Gives out at most `slots_max` slots.
+  SpaceIndex(const schema::SpaceDescription& description, uint32_t slots_max);
 
   // --- Slots
 
@@ -41,7 +42,8 @@ class SpaceIndex {
   // All slots ever given out are below.
   uint32_t slot_count() const { return static_cast<uint32_t>(slots_.size()); }
 
-  // Gives out a slot for each id, unpublished, with room for a vector.
+  // Gives out a slot for each id, unpublished, with room for a vector; for the
+  // first ones only where there is no room for all.
   std::vector<uint32_t> Reserve(absl::Span<const absl::string_view> ids)
       ABSL_LOCKS_EXCLUDED(link_mutex_);
 
@@ -85,7 +87,8 @@ class SpaceIndex {
 
   // Makes a graph of `slots`, centred on those of them that are `live`, and
   // searches use it from then on. Returns what the flat index leaves, to be
-  // freed when no reader is left in it. *Turn*; nobody reserves meanwhile.
+  // freed when no reader is left in it; null, and nothing has changed, where
+  // there is no memory for a graph. *Turn*; nobody reserves meanwhile.
   std::unique_ptr<index::FlatIndex> BuildGraph(absl::Span<const uint32_t> slots,
                                                absl::Span<const uint32_t> live,
                                                index::Scratch& scratch)
@@ -108,6 +111,7 @@ class SpaceIndex {
 
   // Constant after construction.
   const index::GraphOptions options_;
+  const uint32_t slots_max_;
   const index::VectorDistance distance_;
   index::FlatIndex* const flat_;  // owned by owned_flat_, or by who took it
 

@@ -75,17 +75,59 @@ absl::Status SpaceState::Load(const kv::Store& store,
   if (head.has_graph) ENGRAM_RETURN_IF_ERROR(RestoreGraph(head, &rows));
   row_slots_ = rows.slots;
   DiscardRemoved(rows);
+  ENGRAM_ASSIGN_OR_RETURN(
+      const std::vector<schema::DeadLetter> letters,
+      ReadDeadLetters(store, rows.family, description_));
   MutexLock lock(mutex_);
   if (versions_.size() != head.live_count) {
     return absl::DataLossError(absl::StrCat(
         "column family ", rows.family, ": holds ", versions_.size(),
         " live rows, its head says ", head.live_count));
   }
+  ENGRAM_RETURN_IF_ERROR(AddDeadLetters(letters, head));
   ENGRAM_CHECK(published_lsn_ == 0);
   head_ = head;
   last_generation_ = head.generation;
   published_lsn_ = head.checkpoint_lsn;
   indexed_lsn_ = head.checkpoint_lsn;
+  return absl::OkStatus();
+}
+
+// `letters` is what the family of `head` holds.
+absl::Status SpaceState::AddDeadLetters(
+    absl::Span<const schema::DeadLetter> letters, const schema::Head& head) {
+  if (letters.size() != head.dead_letters) {
+    return InFamily(family_, "m/head",
+                    absl::DataLossError(absl::StrCat(
+                        "there are ", letters.size(),
+                        " dead letters, and it says ", head.dead_letters)));
+  }
+  for (const schema::DeadLetter& letter : letters) {
+    absl::Status status = CheckVector(description_, letter.vector);
+    if (status.ok() && letter.lsn > head.checkpoint_lsn) {
+      status = absl::DataLossError(
+          absl::StrCat("the head's LSN is ", head.checkpoint_lsn));
+    }
+    if (status.ok() && versions_.Find(letter.id).has_value()) {
+      status = absl::DataLossError("its id is live elsewhere");
+    }
+    if (!status.ok()) {
+      return InFamily(family_, absl::StrCat("d/", letter.lsn),
+                      absl::DataLossError(status.message()));
+    }
+    schema::RecordView record;
+    record.lsn = letter.lsn;
+    record.space_id = id();
+    record.id = letter.id;
+    record.vector = letter.vector;
+    record.payload = letter.payload;
+    record.timestamp_us = letter.timestamp_us;
+    TailEntry* const entry = dead_letters_.Add(
+        record, index_.distance().InverseNorm(record.vector), letter.status,
+        /*saved=*/true);
+    versions_.Put(entry->record.id, VersionRef::InTail(entry));
+  }
+  dead_letter_count_.store(dead_letters_.size(), std::memory_order_relaxed);
   return absl::OkStatus();
 }
 
@@ -173,7 +215,10 @@ absl::Status SpaceState::LoadPart(const schema::VectorPart& part,
     }
     if (!rows->IsWanted(row)) continue;
     const absl::string_view id = part.ids[i];
-    const uint32_t slot = index_.Reserve(absl::MakeConstSpan(&id, 1)).front();
+    const std::vector<uint32_t> reserved =
+        index_.Reserve(absl::MakeConstSpan(&id, 1));
+    if (reserved.empty()) return NoRoom();
+    const uint32_t slot = reserved.front();
     index_.Fill(slot, vector, turn_scratch_);
     rows->slots[row] = slot;
     SlotInfo& info = index_[slot];

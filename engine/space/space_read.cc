@@ -182,6 +182,15 @@ Latencies SpaceState::GetLatencies() const {
   return latencies_ == nullptr ? Latencies() : *latencies_;
 }
 
+std::vector<DeadLetters::Letter> SpaceState::ListDeadLetters() const {
+  std::vector<DeadLetters::Letter> letters;
+  MutexLock lock(mutex_);
+  for (const auto& [lsn, letter] : dead_letters_.letters()) {
+    letters.push_back(letter);
+  }
+  return letters;
+}
+
 SpaceStats SpaceState::GetStats(Lsn log_lsn) const {
   SpaceStats stats;
   stats.id = description_.id;
@@ -217,6 +226,7 @@ SpaceStats SpaceState::GetStats(Lsn log_lsn) const {
   stats.memory_bytes += versions_.memory_bytes();
   stats.live_records = versions_.size();
   stats.pending_records = tail_.count();
+  stats.dead_letters = dead_letters_.size();
   stats.unsaved_bytes = unsaved_bytes_ + saving_bytes_;
   stats.acknowledged_lsn = std::max(published_lsn_, log_lsn);
   stats.indexed_lsn = tail_.count() == 0 ? stats.acknowledged_lsn

@@ -1,7 +1,9 @@
 // The searching part of SpaceState.
 
 #include <algorithm>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "engine/space/space_state.h"
 #include "storage/base/clock.h"
@@ -27,6 +29,7 @@ void KeepNearest(uint32_t k, std::vector<Hit>* hits) {
 struct SpaceState::SearchView {
   absl::Span<const float> query;
   TailPin pin;
+  std::vector<std::shared_ptr<const TailEntry>> dead_letters;
   Lsn snapshot = 0;
   Lsn tail_first_lsn = 0;
   size_t live = 0;
@@ -46,9 +49,11 @@ std::vector<Hit> SpaceState::Search(absl::Span<const float> query,
   SearchView view;
   view.query = query;
   {
-    // One moment: what is visible at `snapshot` is in `pin` or in the index.
+    // One moment: what is visible at `snapshot` is in `pin`, in the index or
+    // among the dead letters.
     MutexLock lock(mutex_);
     view.pin = tail_.Pin(tail_.count());
+    if (dead_letters_.size() != 0) view.dead_letters = dead_letters_.Entries();
     view.snapshot = published_lsn_;
     view.tail_first_lsn = tail_.front() != nullptr ? tail_.front()->record.lsn
                                                    : view.snapshot + 1;
@@ -116,15 +121,17 @@ void SpaceState::ScanTail(const SearchView& view, uint32_t k,
   std::vector<const TailEntry*> visible;
   std::vector<const float*> rows;
   std::vector<float> inverse_norms;
-  for (const TailEntry* entry : view.pin.Entries()) {
+  const auto add = [&](const TailEntry* entry) {
     if (entry->record.type != schema::RecordType::kObserve ||
         entry->remove_lsn.load(std::memory_order_relaxed) <= view.snapshot) {
-      continue;
+      return;
     }
     visible.push_back(entry);
     rows.push_back(entry->record.vector.data());
     inverse_norms.push_back(entry->inverse_norm);
-  }
+  };
+  for (const auto& entry : view.dead_letters) add(entry.get());
+  for (const TailEntry* entry : view.pin.Entries()) add(entry);
   stats->tail_distances = visible.size();
   if (visible.empty()) return;
   std::vector<float> distances(visible.size());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "engine/ingest/batch_policy.h"
 #include "engine/space/space_state.h"
 #include "storage/base/check.h"
@@ -106,7 +107,7 @@ std::unique_ptr<IndexBatch> SpaceState::TakeBatch(size_t records_max) {
     return nullptr;
   }
   for (TailEntry* const entry : batch->pin.Entries()) {
-    batch->records.push_back({entry, index::kNoSlot, {}});
+    batch->records.push_back({entry, index::kNoSlot, {}, {}});
   }
   return batch;
 }
@@ -132,7 +133,17 @@ void SpaceState::FillBatch(IndexBatch* batch) {
     index_.Fill(slots[i], wanted[i]->entry->record.vector,
                 batch->guard.scratch());
   }
+  for (size_t i = slots.size(); i < wanted.size(); ++i) {
+    wanted[i]->failure = NoRoom();
+  }
   ring_.AnnounceFilled(batch->ticket, slots);
+}
+
+absl::Status SpaceState::NoRoom() const {
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "space \"", name(), "\": no room in the index, which holds ",
+      index_.slot_count(), " of at most ", limits_.slots_max,
+      " versions: the system gives no more memory, or that is the limit"));
 }
 
 // Plans the next record of the batch. The caller sees to it that there is one,
@@ -242,7 +253,30 @@ void SpaceState::BuildGraphIfLarge(IndexBatch* batch) {
   std::sort(slots.begin(), slots.end());
   std::sort(live.begin(), live.end());
   left_flat_ = index_.BuildGraph(slots, live, batch->guard.scratch());
-  left_flat_ticket_ = epochs_->Retire();
+  if (left_flat_ != nullptr) left_flat_ticket_ = epochs_->Retire();
+}
+
+// The end of an observation that got no slot. Returns whether it is a dead
+// letter now.
+bool SpaceState::RetireUnslotted(const IndexRecord& record) {
+  const TailEntry& entry = *record.entry;
+  const std::optional<VersionRef> current = versions_.Find(entry.record.id);
+  // Else it was replaced: nobody misses it.
+  if (!current.has_value() || current->entry() != &entry) return false;
+  if (record.failure.ok()) {
+    // Its space was dropped; nothing may refer to the entry any more.
+    versions_.Erase(entry.record.id);
+    return false;
+  }
+  TailEntry* const letter = dead_letters_.Add(
+      entry.record, entry.inverse_norm, record.failure, /*saved=*/false);
+  versions_.Put(entry.record.id, VersionRef::InTail(letter));
+  // The record that an older version of the id may have on disk.
+  removed_ids_.insert(std::string(entry.record.id));
+  if (observer_.on_dead_letter) {
+    observer_.on_dead_letter(letter->record, record.failure);
+  }
+  return true;
 }
 
 void SpaceState::RetireRecord(const IndexRecord& record,
@@ -251,17 +285,14 @@ void SpaceState::RetireRecord(const IndexRecord& record,
   if (entry.replaced_slot != index::kNoSlot) {
     replaced->push_back(entry.replaced_slot);
   }
+  if (entry.replaced_dead_lsn != 0) dead_letters_.End(entry.replaced_dead_lsn);
   if (entry.record.type == schema::RecordType::kRemove) {
     removed_ids_.insert(std::string(entry.record.id));
     return;
   }
+  if (record.slot == index::kNoSlot) return;
   const std::optional<VersionRef> current = versions_.Find(entry.record.id);
   const bool is_current = current.has_value() && current->entry() == &entry;
-  if (record.slot == index::kNoSlot) {
-    // Its space was dropped; nothing may refer to the entry any more.
-    if (is_current) versions_.Erase(entry.record.id);
-    return;
-  }
   SlotInfo& info = index_[record.slot];
   info.remove_lsn.store(entry.remove_lsn.load(std::memory_order_relaxed),
                         std::memory_order_relaxed);
@@ -298,9 +329,17 @@ void SpaceState::RetireBatch(IndexBatch* batch) {
   {
     MutexLock lock(mutex_);
     CountIndexed(*batch);
+    size_t dead = 0;
     for (const IndexRecord& record : batch->records) {
       RetireRecord(record, &replaced);
+      const bool slotless =
+          record.slot == index::kNoSlot &&
+          record.entry->record.type == schema::RecordType::kObserve;
+      if (slotless && RetireUnslotted(record)) ++dead;
     }
+    // Relaxed: a count.
+    dead_letter_count_.store(dead_letters_.size(), std::memory_order_relaxed);
+    if (observer_.on_indexed) observer_.on_indexed(batch->records.size(), dead);
     indexed_lsn_ = batch->records.back().entry->record.lsn;
     ENGRAM_CHECK(indexed_lsn_ <= published_lsn_);
     ENGRAM_CHECK(taken_ >= batch->records.size());
@@ -325,7 +364,6 @@ void SpaceState::FinishBatch(IndexBatch* batch) {
     MutexLock turn_lock(turn_mutex_);
     LinkBatch(batch);
     BuildGraphIfLarge(batch);
-    if (observer_.on_indexed) observer_.on_indexed(batch->records.size());
     RetireBatch(batch);
   }
   uint64_t bytes = 0;

@@ -38,6 +38,16 @@ struct SpaceSnapshot {
   LinkSnapshot links;
   std::vector<NewRow> rows;
   std::vector<std::string> removed_ids;  // sorted
+
+  // What could not be indexed: new since the last head, and gone since then, by
+  // LSN; and how many there are in all.
+  struct NewDeadLetter {
+    std::shared_ptr<const TailEntry> entry;
+    absl::Status status;
+  };
+  std::vector<NewDeadLetter> dead_letters;
+  std::vector<Lsn> ended_dead_letters;
+  uint32_t dead_letter_count = 0;
 };
 
 }  // namespace engram::space

@@ -14,7 +14,7 @@ SpaceState::SpaceState(const schema::SpaceDescription& description,
       limits_(limits),
       epochs_(epochs),
       gate_(absl::StrCat("space \"", description.name, "\""), limits.admission),
-      index_(description),
+      index_(description, limits.slots_max),
       versions_(index_.slots()) {}
 
 void SpaceState::Publish(const schema::RecordView& record,
@@ -55,6 +55,9 @@ void SpaceState::Supersede(VersionRef version, TailEntry* by) {
     version.entry()->remove_lsn.store(by->record.lsn,
                                       std::memory_order_relaxed);
     version.entry()->successor = by;
+    if (version.entry()->dead) {
+      by->replaced_dead_lsn = version.entry()->record.lsn;
+    }
   } else {
     index_[version.slot()].remove_lsn.store(by->record.lsn,
                                             std::memory_order_relaxed);

@@ -22,6 +22,7 @@
 #include "engine/index/epoch.h"
 #include "engine/ingest/admission_gate.h"
 #include "engine/ingest/backlog_owner.h"
+#include "engine/space/dead_letters.h"
 #include "engine/space/grace_queue.h"
 #include "engine/space/index_batch.h"
 #include "engine/space/latencies.h"
@@ -46,6 +47,8 @@ struct SpaceLimits {
   uint32_t flat_records_max = 1000;
   // Batches that may be planned at the same time.
   size_t batches_max = 4;
+  // Versions that the index holds; what comes beyond becomes a dead letter.
+  uint32_t slots_max = index::NodeStore::kSlotsMax;
 };
 
 // What one space has indexed and not saved: records with an LSN above `above`,
@@ -118,9 +121,14 @@ class SpaceState final : public ingest::BacklogOwner {
   bool CanShare() const override { return index_.graph() != nullptr; }
 
   struct Observer {
-    // This many records are indexed; called just before they count as such
-    // here.
-    std::function<void(size_t records)> on_indexed;
+    // A batch of so many records is done, and so many of them are dead letters
+    // now; called just before they count as such here.
+    std::function<void(size_t records, size_t dead)> on_indexed;
+    // A record has become a dead letter. Called with locks held: must be quick,
+    // and must not call the space.
+    std::function<void(const schema::RecordView& record,
+                       const absl::Status& status)>
+        on_dead_letter;
     // So much was given back to the gate.
     std::function<void(uint64_t records, uint64_t bytes)> on_released;
     // A batch was indexed, or a checkpoint saved.
@@ -152,6 +160,14 @@ class SpaceState final : public ingest::BacklogOwner {
   Latencies GetLatencies() const;
 
   uint64_t pending_records() const;
+
+  // Relaxed: a count.
+  size_t dead_letter_count() const {
+    return dead_letter_count_.load(std::memory_order_relaxed);
+  }
+
+  // What could not be indexed, by LSN, with the vector and payload of each.
+  std::vector<DeadLetters::Letter> ListDeadLetters() const;
 
   // Whether every record with an LSN <= `lsn` is indexed, or checkpointed.
   bool IsIndexed(Lsn lsn) const;
@@ -252,6 +268,9 @@ class SpaceState final : public ingest::BacklogOwner {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RetireRecord(const IndexRecord& record, std::vector<uint32_t>* replaced)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_, mutex_);
+  bool RetireUnslotted(const IndexRecord& record)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status NoRoom() const;
   void FinishBatch(IndexBatch* batch) ABSL_LOCKS_EXCLUDED(turn_mutex_, mutex_);
 
   // --- space_remove.cc
@@ -293,6 +312,9 @@ class SpaceState final : public ingest::BacklogOwner {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
 
   // --- space_load.cc
+  absl::Status AddDeadLetters(absl::Span<const schema::DeadLetter> letters,
+                              const schema::Head& head)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   struct LoadedRows;
   static absl::Status LoadLinks(const kv::Store& store,
                                 const schema::Head& head, LoadedRows* rows);
@@ -333,6 +355,7 @@ class SpaceState final : public ingest::BacklogOwner {
   std::atomic<uint64_t> reattached_{0};
   std::atomic<uint64_t> unreachable_{0};
   std::atomic<uint64_t> checkpoints_{0};
+  std::atomic<size_t> dead_letter_count_{0};
 
   // Held by the holder of the turn while it links a batch, works off removals
   // or builds the graph, and by a checkpoint while it copies: so that sees
@@ -361,6 +384,7 @@ class SpaceState final : public ingest::BacklogOwner {
   VersionMap versions_ ABSL_GUARDED_BY(mutex_);
   UnsavedMap unsaved_ ABSL_GUARDED_BY(mutex_);
   UnsavedMap saving_ ABSL_GUARDED_BY(mutex_);  // of the checkpoint under way
+  DeadLetters dead_letters_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<std::string> removed_ids_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<std::string> saving_removed_ids_ ABSL_GUARDED_BY(mutex_);
   uint64_t unsaved_bytes_ ABSL_GUARDED_BY(mutex_) = 0;

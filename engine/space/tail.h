@@ -37,6 +37,8 @@ struct TailEntry {
   // that takes it out of the index. Under the space's mutex.
   TailEntry* successor = nullptr;  // replaces this version; later in the tail
   uint32_t replaced_slot = index::kNoSlot;  // of the version that this one ends
+  Lsn replaced_dead_lsn = 0;  // of it, if that is a dead letter; else 0
+  bool dead = false;          // stands among the dead letters, not in a tail
 
   // The LSN of the record that replaced or removed this version. Written in
   // the order of LSNs; a reader compares it with a snapshot that it took under

@@ -38,6 +38,10 @@ class EventRecorder : public EventListener {
     refused.push_back(write);
     Note("refused");
   }
+  void OnDeadLetter(const DeadLetterInfo& letter) override {
+    dead_letters.push_back(letter);
+    Note("dead letter");
+  }
   void OnPressureChanged(const PressureChange& change) override {
     pressure.push_back(change);
     Note(absl::StrCat("pressure ", static_cast<int>(change.after)));
@@ -67,6 +71,7 @@ class EventRecorder : public EventListener {
   std::vector<SpaceInfo> created;
   std::vector<SpaceInfo> dropped;
   std::vector<RefusedWrite> refused;
+  std::vector<DeadLetterInfo> dead_letters;
   std::vector<PressureChange> pressure;
   std::vector<absl::Status> log_failures;
 

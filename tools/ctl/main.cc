@@ -42,6 +42,7 @@ struct CommandLine {
   StatsArguments stats;
   LoadArguments load;
   DumpArguments dump;
+  DeadLettersArguments dead_letters;
   SearchArguments search;
   WalShowArguments wal_show;
   std::function<VerbResult()> run;
@@ -179,6 +180,27 @@ void AddQueries(CLI::App& app, CommandLine& line) {
   get->add_option("ID", line.id, "Id of the observation")->required();
 }
 
+void AddDeadLetters(CLI::App& app, CommandLine& line) {
+  DeadLettersArguments& arguments = line.dead_letters;
+  CLI::App* verb = AddVerb(
+      app, line, "dead-letters",
+      "Lists what a space could not index, retries or drops it",
+      "dead-letters notes --retry-all\nThey are found by searches all the "
+      "same, more slowly.",
+      [&line] { return DeadLetters(line.global, line.dead_letters); });
+  AddSpace(verb, arguments.space);
+  CLI::Option* retry =
+      verb->add_option("--retry", arguments.retry, "Index this one again")
+          ->type_name("LSN");
+  CLI::Option* all = verb->add_flag("--retry-all", arguments.retry_all,
+                                    "Index all of them again")
+                         ->excludes(retry);
+  verb->add_option("--drop", arguments.drop, "Remove this one")
+      ->type_name("LSN")
+      ->excludes(retry)
+      ->excludes(all);
+}
+
 void AddMaintenance(CLI::App& app, CommandLine& line) {
   CLI::App* drop =
       AddVerb(app, line, "drop", "Removes a space with all it holds",
@@ -284,6 +306,7 @@ int Main(int argc, char** argv) {
   AddLoad(app, line);
   AddDump(app, line);
   AddQueries(app, line);
+  AddDeadLetters(app, line);
   AddMaintenance(app, line);
   AddWal(app, line);
   try {

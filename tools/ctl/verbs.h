@@ -68,6 +68,16 @@ VerbResult Search(const Global& global, const SearchArguments& arguments);
 VerbResult Get(const Global& global, const std::string& space,
                const std::string& id);
 
+// commands_dead_letters.cc
+struct DeadLettersArguments {
+  std::string space;
+  uint64_t retry = 0;  // the LSN of one; 0: none
+  bool retry_all = false;
+  uint64_t drop = 0;  // as retry
+};
+VerbResult DeadLetters(const Global& global,
+                       const DeadLettersArguments& arguments);
+
 // commands_maintain.cc
 VerbResult Drop(const Global& global, const std::string& space, bool yes);
 VerbResult Compact(const Global& global);

@@ -40,6 +40,7 @@ class SpaceVerification {
       if (!ReadLinks(part)) parts_intact = false;
     }
     ReadRecords();
+    ReadDeadLetters();
     FindStrayKeys();
     report_.nodes += head_.slot_count;
     // With a part missing, everything that names its nodes would be reported
@@ -89,6 +90,7 @@ class SpaceVerification {
   bool ReadVectors(const schema::PartReference& reference);
   bool ReadLinks(const schema::PartReference& reference);
   void ReadRecords();
+  void ReadDeadLetters();
   void FindStrayKeys();
   void CheckLiveNodes();
   void CheckRecords();
@@ -206,11 +208,39 @@ void SpaceVerification::ReadRecords() {
 
 // Parts that the head does not list are left from a checkpoint whose success
 // its writer never learned of; they are never read.
+void SpaceVerification::ReadDeadLetters() {
+  uint32_t count = 0;
+  const absl::Status status = store_.Scan(
+      family_, schema::kDeadLetterPrefix,
+      [this, &count](absl::string_view key, absl::string_view value) {
+        ++count;
+        const Lsn lsn = schema::NumberInKey(schema::kDeadLetterPrefix, key);
+        const absl::StatusOr<schema::DeadLetter> letter =
+            schema::DecodeDeadLetter(head_.space.id, lsn,
+                                     head_.space.dimension, value);
+        if (!letter.ok()) {
+          Damage(absl::StrCat("d/", lsn),
+                 std::string(letter.status().message()));
+        } else if (lsn > head_.checkpoint_lsn) {
+          Damage(absl::StrCat("d/", lsn), absl::StrCat("the head's LSN is ",
+                                                       head_.checkpoint_lsn));
+        }
+        return absl::OkStatus();
+      });
+  if (!status.ok()) Damage("d/", std::string(status.message()));
+  if (count != head_.dead_letters) {
+    Damage("m/head", absl::StrCat("there are ", count,
+                                  " dead letters, and it says ",
+                                  head_.dead_letters));
+  }
+}
+
 void SpaceVerification::FindStrayKeys() {
   const absl::Status status = store_.Scan(
       family_, "", [this](absl::string_view key, absl::string_view) {
         if (key == schema::kHeadKey ||
             absl::StartsWith(key, schema::kRecordPrefix) ||
+            absl::StartsWith(key, schema::kDeadLetterPrefix) ||
             listed_keys_.contains(key)) {
           return absl::OkStatus();
         }

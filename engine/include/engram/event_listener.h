@@ -49,6 +49,13 @@ struct RefusedWrite {
   uint64_t missed = 0;
 };
 
+struct DeadLetterInfo {
+  std::string space;
+  Lsn lsn = 0;
+  std::string id;
+  absl::Status status;  // why it could not be indexed
+};
+
 // Of all spaces together, as in DbStats.
 struct PressureChange {
   PressureLevel before = PressureLevel::kNone;
@@ -101,6 +108,9 @@ class EventListener {
 
   // A write was refused with RESOURCE_EXHAUSTED; see kUntoldRefusalsMax.
   virtual void OnWriteRefused(const RefusedWrite& /*write*/) {}
+
+  // A record was accepted and could not be indexed; see engram/dead_letter.h.
+  virtual void OnDeadLetter(const DeadLetterInfo& /*letter*/) {}
 
   // Levels that pass before they can be told are left out; `before` is always
   // what was told last, at first kNone.

@@ -158,6 +158,11 @@ struct Options {
   uint32_t low_priority_percent = 50;
   uint32_t normal_priority_percent = 80;
 
+  // Observations that a space keeps although they could not be indexed (see
+  // engram/dead_letter.h); with so many, further ones are refused. 1 to
+  // 1,000,000.
+  uint32_t dead_letters_max = 1000;
+
   // A space is scanned exactly while it holds at most this many versions of
   // observations, and gets its graph beyond.
   uint32_t flat_records_max = 1000;

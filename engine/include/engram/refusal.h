@@ -19,8 +19,9 @@ enum class RefusalCause : uint8_t {
   kTotalBytes = 3,    // Options::total_pending_bytes_max
   kLog = 4,           // Options::wal_limit_bytes, or the disk
   kAsyncWrites = 5,   // Options::async_writes_max
+  kDeadLetters = 6,   // Options::dead_letters_max
 };
-inline constexpr int kRefusalCauses = 6;
+inline constexpr int kRefusalCauses = 7;
 
 // "space records", "space bytes", ...
 const char* RefusalCauseName(RefusalCause cause);

@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "engram/dead_letter.h"
 #include "engram/observation.h"
 #include "engram/options.h"
 #include "engram/stats.h"
@@ -89,6 +90,20 @@ class Space {
   absl::StatusOr<Lsn> Remove(absl::string_view id,
                              const WriteOptions& options = {},
                              bool* duplicate = nullptr);
+
+  // What could not be indexed, by LSN; see engram/dead_letter.h.
+  absl::StatusOr<std::vector<DeadLetter>> ListDeadLetters() const;
+
+  // Observes a dead letter once more, under a new LSN, which is returned when
+  // that is as durable as asked for. If it cannot be indexed again, it is a
+  // dead letter again, under the new LSN. Whoever writes the same id at the
+  // same moment may be first or last. Errors as for Observe(), and NOT_FOUND if
+  // there is no dead letter with this LSN: it was written over, say.
+  absl::StatusOr<Lsn> RetryDeadLetter(Lsn lsn,
+                                      const WriteOptions& options = {});
+
+  // Removes a dead letter, and so the current version of its id; as above.
+  absl::StatusOr<Lsn> DropDeadLetter(Lsn lsn, const WriteOptions& options = {});
 
   // Returns the current version of an id. NOT_FOUND if there is none,
   // DATA_LOSS if its saved record is damaged.

@@ -22,6 +22,7 @@ struct RefusedWrites {
   uint64_t total_bytes = 0;
   uint64_t log = 0;
   uint64_t async_writes = 0;
+  uint64_t dead_letters = 0;
 };
 
 // How long something took. Quantiles are right to an eighth and never too
@@ -62,6 +63,7 @@ struct SpaceStats {
   uint64_t nodes = 0;  // versions that the index holds
   uint64_t twins = 0;  // of these, copies of another one, without own links
   uint64_t retired_slots = 0;  // removed, and not reclaimed yet
+  uint64_t dead_letters = 0;   // see engram/dead_letter.h
   uint64_t unsaved_bytes = 0;  // indexed, not yet checkpointed
   bool has_graph = false;      // false: scanned exactly
 
@@ -109,10 +111,12 @@ struct DbStats {
   // the fewest: 0.06 is 6 %. Infinite while one has taken none and another has.
   double imbalance = 0;
 
-  // Records. accepted = indexed + pending once no write and no batch is in
-  // progress; the parts are read one after the other.
+  // Records. accepted = indexed + dead_lettered + pending once no write and no
+  // batch is in progress; the parts are read one after the other.
   uint64_t accepted_records = 0;  // since Open(), replayed ones included
   uint64_t indexed_records = 0;
+  uint64_t dead_lettered_records = 0;  // since Open(): became dead letters
+  uint64_t dead_letters = 0;           // that there are now, in all spaces
   uint64_t pending_records = 0;
   uint64_t pending_bytes = 0;
   double pressure = 0;  // of all spaces together, as in SpaceStats

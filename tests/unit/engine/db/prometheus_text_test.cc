@@ -27,7 +27,8 @@ class Numbers {
  public:
   void Fill(DbStats* stats) {
     auto& [path, database_id, spaces, workers, worker_stats, imbalance,
-           accepted, indexed, pending, pending_bytes, pressure, pressure_level,
+           accepted, indexed, dead_lettered, dead_letters, pending,
+           pending_bytes, pressure, pressure_level,
            refused_writes, refused, replayed, producers, duplicates, latencies,
            backend, direct_io, segments, wal_bytes, groups, last_lsn, durable_lsn, wal_status,
            low_water, checkpoints, checkpoint_bytes, checkpoint_status] =
@@ -41,6 +42,8 @@ class Numbers {
     expected["engram_worker_imbalance_ratio"] = imbalance;
     Count("engram_accepted_records_total", &accepted);
     Count("engram_indexed_records_total", &indexed);
+    Count("engram_dead_lettered_records_total", &dead_lettered);
+    Count("engram_dead_letters", &dead_letters);
     Count("engram_pending_records", &pending);
     Count("engram_pending_bytes", &pending_bytes);
     pressure = Next("engram_pressure_ratio");
@@ -77,7 +80,7 @@ class Numbers {
   void Fill(SpaceStats* stats, const std::string& given_name) {
     auto& [id, name, options, live, pending, pending_bytes, pressure,
            pressure_level, refused_of_records, refused_of_bytes, nodes, twins,
-           retired, unsaved, has_graph, quantization, memory, acknowledged_lsn,
+           retired, dead_letters, unsaved, has_graph, quantization, memory, acknowledged_lsn,
            indexed_lsn, checkpoint_lsn, checkpoints, reattached, unreachable,
            latencies, searches, exact_fallbacks] = *stats;
     auto& [dimension, metric, M, ef_construction, asked, stored] = options;
@@ -107,6 +110,7 @@ class Numbers {
     count("nodes", &nodes);
     count("twins", &twins);
     count("retired_slots", &retired);
+    count("dead_letters", &dead_letters);
     count("unsaved_bytes", &unsaved);
     has_graph = true;
     expected["engram_space_has_graph" + labels] = 1;
@@ -138,14 +142,15 @@ class Numbers {
 
   uint64_t FillRefused(RefusedWrites* stats) {
     auto& [space_records, space_bytes, total_records, total_bytes, log,
-           async_writes] = *stats;
+           async_writes, dead_letters] = *stats;
     uint64_t sum = 0;
     for (const auto& [cause, field] :
          {std::pair("space_records", &space_records),
           std::pair("space_bytes", &space_bytes),
           std::pair("total_records", &total_records),
           std::pair("total_bytes", &total_bytes), std::pair("log", &log),
-          std::pair("async_writes", &async_writes)}) {
+          std::pair("async_writes", &async_writes),
+          std::pair("dead_letters", &dead_letters)}) {
       Count("engram_refused_writes_total{cause=\"" + std::string(cause) + "\"}",
             field);
       sum += *field;

@@ -20,22 +20,25 @@ namespace {
 
 using testing::TestVector;
 
+constexpr uint32_t kIds = 150;
+
 struct Setting {
   schema::Metric metric;
   schema::Quantization quantization;
   uint32_t flat_records_max;
+  uint32_t slots_max = SpaceLimits().slots_max;
 };
 
 class RandomWorkTest : public SpaceHarness,
                        public ::testing::WithParamInterface<Setting> {
  protected:
   static constexpr uint32_t kDimension = 33;
-  static constexpr uint32_t kIds = 150;
 
   void SetUp() override {
     description_ = TestSpace(GetParam().metric);
     description_.dimension = kDimension;
     description_.quantization = GetParam().quantization;
+    slots_max_ = GetParam().slots_max;
     OpenStore();
     Make(GetParam().flat_records_max);
   }
@@ -113,6 +116,7 @@ TEST_P(RandomWorkTest, AgreesWithTheModel) {
   index::EpochDomain::Guard reader;
   // Few vectors, so that many are the same.
   const auto seed = [&random] { return uint64_t{random() % 400}; };
+  uint64_t dead_letters = 0;
   for (int step = 0; step < 4000 && !HasFatalFailure(); ++step) {
     const std::string id = absl::StrCat("id", random() % kIds);
     switch (random() % 24) {
@@ -162,6 +166,9 @@ TEST_P(RandomWorkTest, AgreesWithTheModel) {
         }
         break;
       }
+      case 11:
+        dead_letters += space_->GetStats(0).dead_letters;
+        break;
       default:
         Observe(id, seed(), absl::StrCat("payload ", step));
     }
@@ -172,7 +179,9 @@ TEST_P(RandomWorkTest, AgreesWithTheModel) {
   ASSERT_TRUE(Reload(GetParam().flat_records_max).ok());
   for (uint32_t i = 0; i < kIds; ++i) CheckGet(absl::StrCat("id", i));
   for (uint64_t i = 0; i < 100; ++i) CheckSearch(i, 10, i % 2 == 0);
-  EXPECT_EQ(space_->GetStats(0).nodes, model_.size());
+  const SpaceStats stats = space_->GetStats(0);
+  EXPECT_EQ(stats.nodes + stats.dead_letters, model_.size());
+  EXPECT_EQ(dead_letters > 0, GetParam().slots_max < kIds);
   EXPECT_EQ(space_->GetStats(0).unreachable_nodes, 0u);
 }
 
@@ -186,13 +195,16 @@ INSTANTIATE_TEST_SUITE_P(
                       Setting{Metric::kL2, Quantization::kInt2, 30},
                       Setting{Metric::kCosine, Quantization::kInt4, 60},
                       Setting{Metric::kCosine, Quantization::kInt8, 30},
-                      Setting{Metric::kInnerProduct, Quantization::kInt4, 30}),
+                      Setting{Metric::kInnerProduct, Quantization::kInt4, 30},
+                      Setting{Metric::kL2, Quantization::kInt4, 30, 120},
+                      Setting{Metric::kL2, Quantization::kNone, 100'000, 90}),
     [](const auto& param_info) {
       const Setting& setting = param_info.param;
       return absl::StrCat(
           "metric", static_cast<int>(setting.metric),
           std::string(schema::QuantizationName(setting.quantization)), "from",
-          setting.flat_records_max);
+          setting.flat_records_max,
+          setting.slots_max < kIds ? absl::StrCat("of", setting.slots_max) : "");
     });
 
 }  // namespace

@@ -38,6 +38,7 @@ std::shared_ptr<SpaceState> SpaceHarness::NewState(uint32_t flat_records_max) {
   limits.admission.records_max = 100'000;
   limits.admission.bytes_max = 100'000'000;
   limits.flat_records_max = flat_records_max;
+  limits.slots_max = slots_max_;
   return std::make_shared<SpaceState>(description_, 5, limits, &epochs_);
 }
 

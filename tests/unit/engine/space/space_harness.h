@@ -75,6 +75,7 @@ class SpaceHarness : public ::testing::Test {
   static inline const std::string kFamily = "p000001";
 
   schema::SpaceDescription description_ = TestSpace();
+  uint32_t slots_max_ = SpaceLimits().slots_max;  // of the next Make()
   testing::TemporaryDirectory directory_;
   index::EpochDomain epochs_;
   std::unique_ptr<kv::Store> store_;

@@ -1,0 +1,81 @@
+// What was accepted and could not be indexed; see engram/dead_letter.h.
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/db/attach_refusal.h"
+#include "engine/db/db_impl.h"
+#include "engine/db/options_check.h"
+#include "storage/base/status_macros.h"
+
+namespace engram::internal {
+
+absl::StatusOr<std::vector<DeadLetter>> DbImpl::ListDeadLetters(
+    const SpacePtr& space) {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
+  std::vector<DeadLetter> letters;
+  for (const space::DeadLetters::Letter& letter : space->ListDeadLetters()) {
+    const schema::RecordView& record = letter.entry->record;
+    letters.push_back({record.lsn, std::string(record.id), letter.status,
+                       record.payload.size(), record.timestamp_us});
+  }
+  return letters;
+}
+
+absl::StatusOr<std::shared_ptr<const space::TailEntry>> DbImpl::FindDeadLetter(
+    const space::SpaceState& space, Lsn lsn) const {
+  for (space::DeadLetters::Letter& letter : space.ListDeadLetters()) {
+    // One whose successor is published is as good as gone.
+    if (letter.entry->record.lsn != lsn ||
+        letter.entry->remove_lsn.load(std::memory_order_relaxed) !=
+            space::kNeverRemoved) {
+      continue;
+    }
+    return std::shared_ptr<const space::TailEntry>(std::move(letter.entry));
+  }
+  return absl::NotFoundError(absl::StrCat("space \"", space.name(),
+                                          "\" has no dead letter ", lsn));
+}
+
+absl::StatusOr<Lsn> DbImpl::RetryDeadLetter(const SpacePtr& space, Lsn lsn,
+                                            const WriteOptions& options) {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
+  ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
+  ENGRAM_ASSIGN_OR_RETURN(const auto entry, FindDeadLetter(*space, lsn));
+  const schema::RecordView& record = entry->record;
+  return AppendOne(schema::RecordType::kObserve, space,
+                   {record.id, record.vector, record.payload,
+                    record.timestamp_us},
+                   options, nullptr);
+}
+
+absl::StatusOr<Lsn> DbImpl::DropDeadLetter(const SpacePtr& space, Lsn lsn,
+                                           const WriteOptions& options) {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
+  ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
+  ENGRAM_ASSIGN_OR_RETURN(const auto entry, FindDeadLetter(*space, lsn));
+  Observation removed;
+  removed.id = entry->record.id;
+  return AppendOne(schema::RecordType::kRemove, space, removed, options,
+                   nullptr);
+}
+
+absl::Status DbImpl::CheckDeadLetters(const space::SpaceState& space) {
+  const size_t count = space.dead_letter_count();
+  if (count < options_.dead_letters_max) return absl::OkStatus();
+  const absl::Status status = AttachRefusal(
+      absl::ResourceExhaustedError(absl::StrCat(
+          "space \"", space.name(), "\": holds ", count,
+          " dead letters, allowed are ", options_.dead_letters_max,
+          "; retry or drop them")),
+      RefusalCause::kDeadLetters, std::nullopt);
+  CountRefusal(status);
+  return status;
+}
+
+}  // namespace engram::internal

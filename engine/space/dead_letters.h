@@ -1,0 +1,61 @@
+// Versions that were accepted and could not be indexed.
+
+#ifndef ENGRAM_ENGINE_SPACE_DEAD_LETTERS_H_
+#define ENGRAM_ENGINE_SPACE_DEAD_LETTERS_H_
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "engine/space/tail.h"
+#include "engine/space/space_snapshot.h"
+#include "schema/wal_codec.h"
+
+namespace engram::space {
+
+// Each is an entry as in the tail, with memory of its own: found by its id, and
+// by the exact scan of searches, until a later record replaces or removes it
+// and that one is indexed.
+//
+// Not thread-safe; the space's mutex guards it. Entries that All() returned
+// stay readable without.
+class DeadLetters {
+ public:
+  struct Letter {
+    std::shared_ptr<TailEntry> entry;
+    absl::Status status;  // why
+    bool saved = false;   // in a head
+  };
+
+  // Keeps a copy of `record`, which is the current version of its id, and
+  // returns it.
+  TailEntry* Add(const schema::RecordView& record, float inverse_norm,
+                 const absl::Status& status, bool saved);
+
+  // The record that ended the letter with this LSN is indexed.
+  void End(Lsn lsn);
+
+  size_t size() const { return letters_.size(); }
+  const std::map<Lsn, Letter>& letters() const { return letters_; }
+
+  // The entries, in the order of LSNs.
+  std::vector<std::shared_ptr<const TailEntry>> Entries() const;
+
+  // Tells a checkpoint what is new and what is gone since the last one that
+  // was committed. One at a time.
+  void BeginSave(SpaceSnapshot* snapshot);
+  void CommitSave();
+  void AbortSave();
+
+ private:
+  std::map<Lsn, Letter> letters_;
+  std::vector<Lsn> ended_;         // since the last checkpoint began
+  std::vector<Lsn> saving_;        // of the checkpoint under way: new ones
+  std::vector<Lsn> saving_ended_;  // and those that are gone
+};
+
+}  // namespace engram::space
+
+#endif  // ENGRAM_ENGINE_SPACE_DEAD_LETTERS_H_
