@@ -1,7 +1,7 @@
 // The values of one space's checkpoint: head, vector parts, link parts, records
-// and dead letters. A `slot` is a row here: a version's place in the order in which the
-// space's checkpoints have saved them, which never changes. Decoding accepts
-// any bytes and checks what they mean as far as one value can tell;
+// and dead letters. A `slot` is a row here: a version's place in the order in
+// which the space's checkpoints have saved them, which never changes. Decoding
+// accepts any bytes and checks what they mean as far as one value can tell;
 // engine/index checks the graph as a whole.
 
 #ifndef ENGRAM_SCHEMA_PART_CODEC_H_

@@ -15,9 +15,9 @@ std::string EncodeProducer(const ProducerState& state) {
 
 absl::StatusOr<ProducerState> DecodeProducer(uint64_t producer,
                                              absl::string_view value) {
-  ENGRAM_ASSIGN_OR_RETURN(const UnwrappedValue unwrapped,
-                          UnwrapValue({ValueKind::kProducer, producer, 0},
-                                      value, kPartBytesMax));
+  ENGRAM_ASSIGN_OR_RETURN(
+      const UnwrappedValue unwrapped,
+      UnwrapValue({ValueKind::kProducer, producer, 0}, value, kPartBytesMax));
   const auto* flat = VerifiedRoot<fb::Producer>(unwrapped);
   if (flat == nullptr) return absl::DataLossError("producer: malformed");
   const ProducerState state{producer, flat->sequence(), flat->lsn()};

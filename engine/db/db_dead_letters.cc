@@ -34,8 +34,8 @@ absl::StatusOr<std::shared_ptr<const space::TailEntry>> DbImpl::FindDeadLetter(
     }
     return std::shared_ptr<const space::TailEntry>(std::move(letter.entry));
   }
-  return absl::NotFoundError(absl::StrCat("space \"", space.name(),
-                                          "\" has no dead letter ", lsn));
+  return absl::NotFoundError(
+      absl::StrCat("space \"", space.name(), "\" has no dead letter ", lsn));
 }
 
 absl::StatusOr<Lsn> DbImpl::RetryDeadLetter(const SpacePtr& space, Lsn lsn,
@@ -46,10 +46,10 @@ absl::StatusOr<Lsn> DbImpl::RetryDeadLetter(const SpacePtr& space, Lsn lsn,
   ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
   ENGRAM_ASSIGN_OR_RETURN(const auto entry, FindDeadLetter(*space, lsn));
   const schema::RecordView& record = entry->record;
-  return AppendOne(schema::RecordType::kObserve, space,
-                   {record.id, record.vector, record.payload,
-                    record.timestamp_us},
-                   options, nullptr);
+  return AppendOne(
+      schema::RecordType::kObserve, space,
+      {record.id, record.vector, record.payload, record.timestamp_us}, options,
+      nullptr);
 }
 
 absl::StatusOr<Lsn> DbImpl::DropDeadLetter(const SpacePtr& space, Lsn lsn,
@@ -68,12 +68,12 @@ absl::StatusOr<Lsn> DbImpl::DropDeadLetter(const SpacePtr& space, Lsn lsn,
 absl::Status DbImpl::CheckDeadLetters(const space::SpaceState& space) {
   const size_t count = space.dead_letter_count();
   if (count < options_.dead_letters_max) return absl::OkStatus();
-  const absl::Status status = AttachRefusal(
-      absl::ResourceExhaustedError(absl::StrCat(
-          "space \"", space.name(), "\": holds ", count,
-          " dead letters, allowed are ", options_.dead_letters_max,
-          "; retry or drop them")),
-      RefusalCause::kDeadLetters, std::nullopt);
+  const absl::Status status =
+      AttachRefusal(absl::ResourceExhaustedError(absl::StrCat(
+                        "space \"", space.name(), "\": holds ", count,
+                        " dead letters, allowed are ",
+                        options_.dead_letters_max, "; retry or drop them")),
+                    RefusalCause::kDeadLetters, std::nullopt);
   CountRefusal(status);
   return status;
 }

@@ -49,8 +49,7 @@ static_assert(schema::kNormalPriority ==
 // An observation, or the removal of its id.
 schema::RecordDraft DraftOf(schema::RecordType type,
                             const space::SpaceState& space,
-                            const Observation& observation,
-                            Priority priority) {
+                            const Observation& observation, Priority priority) {
   schema::RecordDraft draft;
   draft.priority = static_cast<uint8_t>(priority);
   draft.handed_in_micros = Clock::System().MonotonicMicros();

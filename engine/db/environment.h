@@ -15,8 +15,8 @@ class Env;
 
 namespace engram::internal {
 
-// The first three are views of one disk: what one writes, the others see. Everything
-// outlives the database.
+// The first three are views of one disk: what one writes, the others see.
+// Everything outlives the database.
 struct Environment {
   io::FileSystem* files = io::FileSystem::System();
 

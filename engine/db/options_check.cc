@@ -83,10 +83,8 @@ absl::Status Differs(const schema::SpaceDescription& space,
 
 absl::Status CheckStamp(const ProducerStamp& stamp) {
   constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
-  ENGRAM_RETURN_IF_ERROR(
-      CheckRange("stamp.producer", stamp.producer, 1, kMax));
-  ENGRAM_RETURN_IF_ERROR(
-      CheckRange("stamp.sequence", stamp.sequence, 1, kMax));
+  ENGRAM_RETURN_IF_ERROR(CheckRange("stamp.producer", stamp.producer, 1, kMax));
+  ENGRAM_RETURN_IF_ERROR(CheckRange("stamp.sequence", stamp.sequence, 1, kMax));
   if (!stamp.previous.has_value()) return absl::OkStatus();
   return CheckRange("stamp.previous", *stamp.previous, 0, stamp.sequence - 1);
 }

@@ -16,10 +16,10 @@ absl::StatusOr<ProducerTable::Verdict> ProducerTable::Judge(
     return Verdict::kDuplicate;
   }
   if (stamp.previous.has_value() && *stamp.previous != last.sequence) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "producer ", stamp.producer, ", sequence ", stamp.sequence,
-        ": its previous one is to be ", *stamp.previous, ", the last one is ",
-        last.sequence));
+    return absl::FailedPreconditionError(
+        absl::StrCat("producer ", stamp.producer, ", sequence ", stamp.sequence,
+                     ": its previous one is to be ", *stamp.previous,
+                     ", the last one is ", last.sequence));
   }
   return Verdict::kNew;
 }

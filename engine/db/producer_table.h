@@ -45,7 +45,8 @@ class ProducerTable {
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Those whose last write is above one LSN, and not above another: what a
-  // checkpoint has to save. One that wrote beyond it is in the log that is kept.
+  // checkpoint has to save. One that wrote beyond it is in the log that is
+  // kept.
   std::vector<schema::ProducerState> Between(Lsn above, Lsn up_to) const
       ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -15,9 +15,8 @@ namespace {
 constexpr char kPayloadUrl[] = "engram/refusal";
 
 constexpr const char* kNames[kRefusalCauses] = {
-    "space records", "space bytes", "total records",
-    "total bytes",   "log",         "async writes",
-    "dead letters"};
+    "space records", "space bytes",  "total records", "total bytes",
+    "log",           "async writes", "dead letters"};
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "storage/base/check.h"
+#include "storage/base/mutant.h"
 #include "storage/wal/group.h"
 
 namespace engram::space {
@@ -50,6 +51,7 @@ std::vector<std::shared_ptr<const TailEntry>> DeadLetters::Entries() const {
 
 void DeadLetters::BeginSave(SpaceSnapshot* snapshot) {
   ENGRAM_CHECK(saving_.empty() && saving_ended_.empty());
+  if constexpr (Mutant("forget_dead_letters")) return;
   for (const auto& [lsn, letter] : letters_) {
     if (letter.saved) continue;
     saving_.push_back(lsn);

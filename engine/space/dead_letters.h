@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "engine/space/tail.h"
 #include "engine/space/space_snapshot.h"
+#include "engine/space/tail.h"
 #include "schema/wal_codec.h"
 
 namespace engram::space {

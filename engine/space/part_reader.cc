@@ -60,8 +60,8 @@ absl::StatusOr<std::vector<schema::DeadLetter>> ReadDeadLetters(
       std::string(family), schema::kDeadLetterPrefix,
       [&](absl::string_view key, absl::string_view value) {
         const Lsn lsn = schema::NumberInKey(schema::kDeadLetterPrefix, key);
-        absl::StatusOr<schema::DeadLetter> letter = schema::DecodeDeadLetter(
-            space.id, lsn, space.dimension, value);
+        absl::StatusOr<schema::DeadLetter> letter =
+            schema::DecodeDeadLetter(space.id, lsn, space.dimension, value);
         if (!letter.ok()) {
           return InFamily(family, absl::StrCat("d/", lsn), letter.status());
         }

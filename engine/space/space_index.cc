@@ -52,7 +52,8 @@ std::vector<uint32_t> SpaceIndex::Reserve(
   MutexLock lock(link_mutex_);
   const uint32_t before = pool_.slot_count();
   const size_t fresh = ids.size() - std::min(ids.size(), pool_.free_count());
-  auto end = static_cast<uint32_t>(std::min<size_t>(before + fresh, slots_max_));
+  auto end =
+      static_cast<uint32_t>(std::min<size_t>(before + fresh, slots_max_));
   // A slot is described before the index knows it.
   while (slots_.size() < end) {
     slots_.Next();

@@ -75,9 +75,8 @@ absl::Status SpaceState::Load(const kv::Store& store,
   if (head.has_graph) ENGRAM_RETURN_IF_ERROR(RestoreGraph(head, &rows));
   row_slots_ = rows.slots;
   DiscardRemoved(rows);
-  ENGRAM_ASSIGN_OR_RETURN(
-      const std::vector<schema::DeadLetter> letters,
-      ReadDeadLetters(store, rows.family, description_));
+  ENGRAM_ASSIGN_OR_RETURN(const std::vector<schema::DeadLetter> letters,
+                          ReadDeadLetters(store, rows.family, description_));
   MutexLock lock(mutex_);
   if (versions_.size() != head.live_count) {
     return absl::DataLossError(absl::StrCat(

@@ -268,8 +268,8 @@ bool SpaceState::RetireUnslotted(const IndexRecord& record) {
     versions_.Erase(entry.record.id);
     return false;
   }
-  TailEntry* const letter = dead_letters_.Add(
-      entry.record, entry.inverse_norm, record.failure, /*saved=*/false);
+  TailEntry* const letter = dead_letters_.Add(entry.record, entry.inverse_norm,
+                                              record.failure, /*saved=*/false);
   versions_.Put(entry.record.id, VersionRef::InTail(letter));
   // The record that an older version of the id may have on disk.
   removed_ids_.insert(std::string(entry.record.id));

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "engine/space/link_snapshot.h"
+#include "engine/space/tail.h"
 #include "schema/part_codec.h"
 #include "schema/wal_codec.h"
 #include "storage/wal/group.h"

@@ -152,9 +152,9 @@ absl::StatusOr<Lsn> Writer::AppendAsync(
     Durability durability, AppendCallback callback,
     AppendCondition* condition) {
   ENGRAM_CHECK(callback != nullptr);
-  ENGRAM_ASSIGN_OR_RETURN(
-      const Joined joined, Join(drafts, room_timeout_micros, durability,
-                                std::move(callback), condition));
+  ENGRAM_ASSIGN_OR_RETURN(const Joined joined,
+                          Join(drafts, room_timeout_micros, durability,
+                               std::move(callback), condition));
   return joined.lsn;
 }
 

@@ -421,8 +421,8 @@ TEST_F(MetricsTest, RepeatedWritesAreCounted) {
     ASSERT_TRUE(
         space.Observe({"a", TestVector(kDimension, 1), ""}, options).ok());
   }
-  const Values after = ExpectRise(
-      before, {"engram_producers", "engram_duplicate_writes_total"});
+  const Values after =
+      ExpectRise(before, {"engram_producers", "engram_duplicate_writes_total"});
   EXPECT_EQ(after.at("engram_duplicate_writes_total"), 1);
   EXPECT_EQ(after.at("engram_accepted_records_total"), 1);
 }

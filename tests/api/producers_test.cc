@@ -178,9 +178,9 @@ TEST_F(ProducersTest, LastSequencesSurviveACrashAndACheckpoint) {
   EXPECT_EQ(LastSequence(1), 1u);
   EXPECT_EQ(LastSequence(2), 1u);
   Observe(2, Stamped(2, 2));
-  ASSERT_TRUE(db_->Wait(db_->GetStats()->last_lsn, Stage::kIndexed,
-                        absl::Seconds(10))
-                  .ok());
+  ASSERT_TRUE(
+      db_->Wait(db_->GetStats()->last_lsn, Stage::kIndexed, absl::Seconds(10))
+          .ok());
   ASSERT_TRUE(db_->Checkpoint().ok());
   EXPECT_EQ(db_->GetStats()->low_water_lsn, db_->GetStats()->last_lsn);
   Crash();  // both are in the catalog
@@ -232,17 +232,17 @@ TEST_F(ProducersTest, ARefusedWriteIsNotAcceptedAndADuplicateNeedsNoRoom) {
       ASSERT_TRUE(db_->Write(batch, flood).ok());
     }
     options.stamp->sequence = 2 + i;
-    status = space.Observe({"x", TestVector(kDimension, 1), ""}, options)
-                 .status();
+    status =
+        space.Observe({"x", TestVector(kDimension, 1), ""}, options).status();
   }
   ASSERT_TRUE(absl::IsResourceExhausted(status)) << status;
   EXPECT_EQ(LastSequence(7), options.stamp->sequence - 1);
   bool duplicate = false;
   WriteOptions again = Stamped(7, 1);
   again.admission_timeout = absl::ZeroDuration();
-  EXPECT_TRUE(space.Observe({"id1", TestVector(kDimension, 1), ""}, again,
-                            &duplicate)
-                  .ok());
+  EXPECT_TRUE(
+      space.Observe({"id1", TestVector(kDimension, 1), ""}, again, &duplicate)
+          .ok());
   EXPECT_TRUE(duplicate);
   options.admission_timeout = absl::Seconds(60);
   EXPECT_TRUE(

@@ -13,6 +13,14 @@
 
 namespace engram::testing {
 
+namespace {
+
+// Versions that a space has memory for: enough for a graph, and too few for all
+// ids of the workload, so that there are dead letters.
+constexpr uint32_t kSlotsMax = 24;
+
+}  // namespace
+
 Options SimOptions() {
   Options options;
   options.workers = 1;
@@ -27,6 +35,7 @@ SimMachine::SimMachine(io::SimState state, uint64_t seed)
     : disk_(std::move(state)), files_(&disk_), env_(kv::NewSimEnv(&disk_)) {
   environment_.files = &files_;
   environment_.store_env = env_.get();
+  environment_.slots_max = kSlotsMax;
   if (seed % 2 == 0) {
     environment_.log_queue = [seed] { return io::CreateSimQueue(seed); };
   }

@@ -131,8 +131,8 @@ absl::Status Workload::WriteOnce(Db* db, int client, std::mt19937_64* random) {
   }
   Step step;
   step.writes = writes;
-  step.writes.push_back({kProducers, ProducerId(client),
-                         absl::StrCat(options.stamp->sequence)});
+  step.writes.push_back(
+      {kProducers, ProducerId(client), absl::StrCat(options.stamp->sequence)});
   const size_t place = Begin(client, std::move(step));
   const absl::StatusOr<Lsn> lsn = Hand(db, writes, version, options, nullptr);
   // Relaxed: read after the threads were joined.
@@ -160,9 +160,9 @@ absl::Status Workload::Repeat(Db* db, const std::vector<Write>& writes,
       Hand(db, writes, version, options, &duplicate);
   ENGRAM_RETURN_IF_ERROR(again.status());
   if (duplicate && *again == lsn) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat(
-      "a repetition of LSN ", lsn, " was answered with LSN ", *again,
-      duplicate ? ", a duplicate" : ", and done again"));
+  return absl::InternalError(
+      absl::StrCat("a repetition of LSN ", lsn, " was answered with LSN ",
+                   *again, duplicate ? ", a duplicate" : ", and done again"));
 }
 
 absl::Status Workload::Burst(int steps) {

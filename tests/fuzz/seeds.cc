@@ -16,6 +16,7 @@ namespace {
 
 constexpr uint64_t kSpace = 5;
 constexpr uint64_t kGeneration = 3;
+constexpr uint32_t kLetterDimension = 4;
 const float kRows[2][2] = {{1, 2}, {3, 4}};
 
 schema::SpaceDescription Space() {
@@ -91,8 +92,18 @@ std::vector<std::string> CatalogSeeds() {
 }
 
 std::vector<std::string> RecordSeeds() {
-  return BothWays("\1\1\1", schema::EncodeRecordValue(kSpace, kGeneration, 1,
-                                                      -1, "payload"));
+  std::vector<std::string> seeds = BothWays(
+      "\1\1\1",
+      schema::EncodeRecordValue(kSpace, kGeneration, 1, -1, "payload"));
+  const std::vector<float> vector(kLetterDimension, 0.5f);
+  for (const std::string& seed :
+       BothWays("\1\1\1",
+                schema::EncodeDeadLetter(
+                    kSpace, {kGeneration, -1, "id", vector, "payload",
+                             absl::StatusCode::kResourceExhausted, "why"}))) {
+    seeds.push_back(seed);
+  }
+  return seeds;
 }
 
 void AppendGroup(const std::vector<schema::RecordDraft>& drafts, Lsn first_lsn,

@@ -15,6 +15,7 @@ namespace {
 
 constexpr uint64_t kSpace = 5;
 constexpr uint64_t kGeneration = 3;
+constexpr uint32_t kLetterDimension = 4;
 
 // The options at the start of an input, and the value behind them: wrapped with
 // a right checksum, or as it is.
@@ -156,7 +157,14 @@ bool Record(absl::string_view bytes) {
   if (record.ok()) {
     ENGRAM_CHECK(record->payload.size() <= schema::kPayloadBytesMax);
   }
-  return record.ok();
+  Parse(bytes, {schema::ValueKind::kDeadLetter, kSpace, kGeneration}, &input);
+  const auto letter = schema::DecodeDeadLetter(kSpace, kGeneration,
+                                               kLetterDimension, input.value);
+  if (letter.ok()) {
+    ENGRAM_CHECK(!letter->status.ok() && !letter->id.empty());
+    ENGRAM_CHECK(letter->vector.size() == kLetterDimension);
+  }
+  return record.ok() || letter.ok();
 }
 
 }  // namespace engram::fuzz

@@ -159,12 +159,12 @@ absl::Status Verification::ReadCatalog() {
                      return ReadEntry(key, bytes);
                    });
   if (status.ok()) {
-    status = store_->Scan(
-        kv::kDefaultFamily, schema::kProducerPrefix,
-        [this](absl::string_view key, absl::string_view bytes) {
-          CheckProducer(key, bytes);
-          return absl::OkStatus();
-        });
+    status =
+        store_->Scan(kv::kDefaultFamily, schema::kProducerPrefix,
+                     [this](absl::string_view key, absl::string_view bytes) {
+                       CheckProducer(key, bytes);
+                       return absl::OkStatus();
+                     });
   }
   if (absl::IsUnimplemented(status)) return status;
   if (!status.ok()) {

@@ -216,22 +216,22 @@ void SpaceVerification::ReadDeadLetters() {
         ++count;
         const Lsn lsn = schema::NumberInKey(schema::kDeadLetterPrefix, key);
         const absl::StatusOr<schema::DeadLetter> letter =
-            schema::DecodeDeadLetter(head_.space.id, lsn,
-                                     head_.space.dimension, value);
+            schema::DecodeDeadLetter(head_.space.id, lsn, head_.space.dimension,
+                                     value);
         if (!letter.ok()) {
           Damage(absl::StrCat("d/", lsn),
                  std::string(letter.status().message()));
         } else if (lsn > head_.checkpoint_lsn) {
-          Damage(absl::StrCat("d/", lsn), absl::StrCat("the head's LSN is ",
-                                                       head_.checkpoint_lsn));
+          Damage(absl::StrCat("d/", lsn),
+                 absl::StrCat("the head's LSN is ", head_.checkpoint_lsn));
         }
         return absl::OkStatus();
       });
   if (!status.ok()) Damage("d/", std::string(status.message()));
   if (count != head_.dead_letters) {
-    Damage("m/head", absl::StrCat("there are ", count,
-                                  " dead letters, and it says ",
-                                  head_.dead_letters));
+    Damage("m/head",
+           absl::StrCat("there are ", count, " dead letters, and it says ",
+                        head_.dead_letters));
   }
 }
 

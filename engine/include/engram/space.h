@@ -75,10 +75,9 @@ class Space {
   // for the write only may so wait for the sync of one before it. While a
   // callback runs, no other does. It may write and search, but must not close
   // or destroy the database, nor wait for another callback. A duplicate (see
-  // WriteOptions::stamp) has the LSN of an earlier write, and may be called back
-  // before those in between.
-  // If it returns an error, nothing was logged and `callback` is dropped;
-  // beside those of Observe():
+  // WriteOptions::stamp) has the LSN of an earlier write, and may be called
+  // back before those in between. If it returns an error, nothing was logged
+  // and `callback` is dropped; beside those of Observe():
   //   RESOURCE_EXHAUSTED  also: Options::async_writes_max callbacks are due. At
   //                       once if it is called from a callback
   absl::Status ObserveAsync(const Observation& observation,

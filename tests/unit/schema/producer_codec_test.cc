@@ -30,10 +30,10 @@ TEST(ProducerCodecTest, RoundTrips) {
 }
 
 TEST(ProducerCodecTest, RefusesEveryDamage) {
-  testing::ExpectEveryDamageRefused(
-      EncodeProducer({5, 70, 80}), [](const std::string& value) {
-        return DecodeProducer(5, value).status();
-      });
+  testing::ExpectEveryDamageRefused(EncodeProducer({5, 70, 80}),
+                                    [](const std::string& value) {
+                                      return DecodeProducer(5, value).status();
+                                    });
 }
 
 TEST(ProducerCodecTest, RefusesAnotherProducerAndAnotherKind) {
@@ -44,12 +44,12 @@ TEST(ProducerCodecTest, RefusesAnotherProducerAndAnotherKind) {
 
 TEST(ProducerCodecTest, RefusesImpossibleFieldsUnderARightChecksum) {
   EXPECT_TRUE(DecodeProducer(5, FlatProducer(5, 1, 1)).ok());
-  EXPECT_TRUE(absl::IsDataLoss(
-      DecodeProducer(0, FlatProducer(0, 1, 1)).status()));
-  EXPECT_TRUE(absl::IsDataLoss(
-      DecodeProducer(5, FlatProducer(5, 0, 1)).status()));
-  EXPECT_TRUE(absl::IsDataLoss(
-      DecodeProducer(5, FlatProducer(5, 1, 0)).status()));
+  EXPECT_TRUE(
+      absl::IsDataLoss(DecodeProducer(0, FlatProducer(0, 1, 1)).status()));
+  EXPECT_TRUE(
+      absl::IsDataLoss(DecodeProducer(5, FlatProducer(5, 0, 1)).status()));
+  EXPECT_TRUE(
+      absl::IsDataLoss(DecodeProducer(5, FlatProducer(5, 1, 0)).status()));
   EXPECT_TRUE(absl::IsDataLoss(
       DecodeProducer(5, FlatProducer(5, 1, kWalNumberMax + 1)).status()));
 }

@@ -64,9 +64,9 @@ class DeadLettersTest : public ::testing::Test {
   }
 
   void WaitIndexed() {
-    ASSERT_TRUE(db_->Wait(db_->GetStats()->last_lsn, Stage::kIndexed,
-                          absl::Minutes(1))
-                    .ok());
+    ASSERT_TRUE(
+        db_->Wait(db_->GetStats()->last_lsn, Stage::kIndexed, absl::Minutes(1))
+            .ok());
   }
 
   void ExpectAllFound(int end) {
@@ -205,15 +205,13 @@ TEST_F(DeadLettersTest, WithTooManyASpaceTakesNoMore) {
   EXPECT_EQ(text.series.at("engram_dead_letters"), 3);
   EXPECT_EQ(text.series.at("engram_dead_lettered_records_total"), 5);
   EXPECT_EQ(text.series.at("engram_space_dead_letters{space=\"a\"}"), 3);
-  EXPECT_EQ(text.series.at(
-                "engram_refused_writes_total{cause=\"dead_letters\"}"),
-            1);
+  EXPECT_EQ(
+      text.series.at("engram_refused_writes_total{cause=\"dead_letters\"}"), 1);
   ASSERT_TRUE(db_->Close().ok());
   ASSERT_EQ(recorder->dead_letters.size(), 5u);
   EXPECT_EQ(recorder->dead_letters[0].space, "a");
   EXPECT_EQ(recorder->dead_letters[0].id, "id20");
-  EXPECT_TRUE(
-      absl::IsResourceExhausted(recorder->dead_letters[0].status));
+  EXPECT_TRUE(absl::IsResourceExhausted(recorder->dead_letters[0].status));
   EXPECT_TRUE(absl::IsFailedPrecondition(space_.ListDeadLetters().status()));
 }
 

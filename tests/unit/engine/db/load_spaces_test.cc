@@ -75,7 +75,8 @@ class LoadSpacesTest : public ::testing::Test {
       entry.family = schema::FamilyName(loaded.catalog.next_family++);
       loaded.catalog.next_space_id = id + 1;
       ASSERT_TRUE(store->CreateFamily(entry.family).ok());
-      ASSERT_TRUE(space::SaveCatalog(store, loaded.catalog, {{entry}, {}, {}}).ok());
+      ASSERT_TRUE(
+          space::SaveCatalog(store, loaded.catalog, {{entry}, {}, {}}).ok());
     });
   }
 

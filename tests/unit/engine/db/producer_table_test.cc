@@ -55,8 +55,8 @@ TEST(ProducerTableTest, TellsWhoWroteBetweenTwoLsns) {
   EXPECT_THAT(table.Between(10, 40),
               UnorderedElementsAre(schema::ProducerState{7, 1, 30},
                                    schema::ProducerState{5, 2, 40}));
-  EXPECT_THAT(table.Between(10, 39), ElementsAre(schema::ProducerState{
-                                         7, 1, 30}));
+  EXPECT_THAT(table.Between(10, 39),
+              ElementsAre(schema::ProducerState{7, 1, 30}));
   EXPECT_THAT(table.All(), ElementsAre(schema::ProducerState{5, 2, 40},
                                        schema::ProducerState{7, 1, 30},
                                        schema::ProducerState{9, 1, 10}));

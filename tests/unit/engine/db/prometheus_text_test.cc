@@ -28,9 +28,9 @@ class Numbers {
   void Fill(DbStats* stats) {
     auto& [path, database_id, spaces, workers, worker_stats, imbalance,
            accepted, indexed, dead_lettered, dead_letters, pending,
-           pending_bytes, pressure, pressure_level,
-           refused_writes, refused, replayed, producers, duplicates, latencies,
-           backend, direct_io, segments, wal_bytes, groups, last_lsn, durable_lsn, wal_status,
+           pending_bytes, pressure, pressure_level, refused_writes, refused,
+           replayed, producers, duplicates, latencies, backend, direct_io,
+           segments, wal_bytes, groups, last_lsn, durable_lsn, wal_status,
            low_water, checkpoints, checkpoint_bytes, checkpoint_status] =
         *stats;
     path = "/memory";
@@ -80,9 +80,10 @@ class Numbers {
   void Fill(SpaceStats* stats, const std::string& given_name) {
     auto& [id, name, options, live, pending, pending_bytes, pressure,
            pressure_level, refused_of_records, refused_of_bytes, nodes, twins,
-           retired, dead_letters, unsaved, has_graph, quantization, memory, acknowledged_lsn,
-           indexed_lsn, checkpoint_lsn, checkpoints, reattached, unreachable,
-           latencies, searches, exact_fallbacks] = *stats;
+           retired, dead_letters, unsaved, has_graph, quantization, memory,
+           acknowledged_lsn, indexed_lsn, checkpoint_lsn, checkpoints,
+           reattached, unreachable, latencies, searches, exact_fallbacks] =
+        *stats;
     auto& [dimension, metric, M, ef_construction, asked, stored] = options;
     name = given_name;
     const std::string label = "space=\"" + name + "\"";

@@ -240,8 +240,8 @@ TEST_F(SpaceDeadLettersTest, DamageIsDataLossThatNamesTheKey) {
   const std::vector<float> vector = testing::TestVector(kTestDimension, 1);
   const auto letter = [&](Lsn of, const std::string& id) {
     return schema::EncodeDeadLetter(
-        TestSpace().id, {of, 0, id, vector, "p",
-                         absl::StatusCode::kResourceExhausted, "why"});
+        TestSpace().id,
+        {of, 0, id, vector, "p", absl::StatusCode::kResourceExhausted, "why"});
   };
   for (const std::string& damaged :
        {testing::FlipBit(intact, 8 * (intact.size() / 2)), std::string(),

@@ -204,7 +204,8 @@ INSTANTIATE_TEST_SUITE_P(
           "metric", static_cast<int>(setting.metric),
           std::string(schema::QuantizationName(setting.quantization)), "from",
           setting.flat_records_max,
-          setting.slots_max < kIds ? absl::StrCat("of", setting.slots_max) : "");
+          setting.slots_max < kIds ? absl::StrCat("of", setting.slots_max)
+                                   : "");
     });
 
 }  // namespace
