@@ -12,6 +12,7 @@
 #include "tests/support/fixture.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_vectors.h"
+#include "third_fixture.h"
 
 namespace engram {
 namespace {
@@ -68,7 +69,7 @@ TEST_P(FormatTest, ADatabaseOfThisVersionOpensWithAllThatItHeld) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, FormatTest,
-                         ::testing::Values("v1", "v2", kMadeNow),
+                         ::testing::Values("v1", "v2", "v3", kMadeNow),
                          [](const auto& test) {
                            return std::string(test.param);
                          });
@@ -149,7 +150,49 @@ TEST_P(SecondFormatTest, CodesTwinsAndReusedSlotsOpenWithAllThatTheyHeld) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, SecondFormatTest,
-                         ::testing::Values("v2", kMadeNow),
+                         ::testing::Values("v2", "v3", kMadeNow),
+                         [](const auto& test) {
+                           return std::string(test.param);
+                         });
+
+// --- From the third version on -----------------------------------------------
+
+class ThirdFormatTest : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(ThirdFormatTest, ProducersAndDeadLettersAreThere) {
+  testing::TemporaryDirectory directory;
+  ASSERT_NO_FATAL_FAILURE(Unpack(GetParam(), directory));
+  for (int round = 0; round < 2; ++round) {
+    auto db = Db::Open(directory.PathOf("db"), FixtureOptions());
+    ASSERT_TRUE(db.ok()) << db.status();
+    EXPECT_EQ((*db)->LastSequence(testing::kSavedProducer)->sequence,
+              uint64_t{testing::kThirdFixtureIds});
+    EXPECT_EQ((*db)->LastSequence(testing::kLoggedProducer)->sequence,
+              testing::kLoggedSequence);
+    auto space = (*db)->OpenSpace(testing::kThirdFixtureSpace,
+                                  testing::ThirdFixtureOptions());
+    ASSERT_TRUE(space.ok()) << space.status();
+    for (int i = 0; i < testing::kThirdFixtureIds; ++i) {
+      const std::vector<float> vector = testing::ThirdFixtureVector(i);
+      const auto stored = space->Get(testing::ThirdFixtureId(i));
+      ASSERT_TRUE(stored.ok()) << stored.status();
+      EXPECT_EQ(stored->vector, vector);
+      EXPECT_EQ(stored->timestamp_us, i);
+      ExpectNearest(*space, vector, {testing::ThirdFixtureId(i)});
+    }
+    const auto letters = space->ListDeadLetters();
+    ASSERT_TRUE(letters.ok()) << letters.status();
+    ASSERT_EQ(letters->size(), size_t{testing::kThirdFixtureIds -
+                                      testing::kThirdFixtureRoom});
+    EXPECT_EQ(letters->front().id,
+              testing::ThirdFixtureId(testing::kThirdFixtureRoom));
+    EXPECT_TRUE(absl::IsResourceExhausted(letters->front().status));
+    EXPECT_TRUE((*db)->Close().ok());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixtures, ThirdFormatTest,
+                         ::testing::Values("v3", kMadeNow),
                          [](const auto& test) {
                            return std::string(test.param);
                          });

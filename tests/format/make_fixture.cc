@@ -12,11 +12,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "engine/db/db_impl.h"
 #include "engram/db.h"
 #include "second_fixture.h"
 #include "storage/base/status_macros.h"
 #include "tests/support/fixture.h"
 #include "tests/support/test_vectors.h"
+#include "third_fixture.h"
 
 namespace engram::testing {
 namespace {
@@ -44,8 +46,7 @@ absl::Status MakeFirstSpace(Db& db, Metric metric) {
   return absl::OkStatus();
 }
 
-// --- What version 2 brought
-// ---------------------------------------------------
+// --- What version 2 brought --------------------------------------------------
 
 // Writes one space, step by step; each step ends with all of it saved.
 class SecondSpace {
@@ -110,7 +111,40 @@ class SecondSpace {
   Lsn last_lsn_ = 0;
 };
 
+// --- What version 3 brought --------------------------------------------------
+
+absl::Status ObserveThird(Space& space, int i, const ProducerStamp& stamp) {
+  const std::vector<float> vector = ThirdFixtureVector(i);
+  WriteOptions options;
+  options.stamp = stamp;
+  return space.Observe({ThirdFixtureId(i), vector, "payload", i}, options)
+      .status();
+}
+
+// On a machine with too little memory.
+absl::Status MakeThirdSpace(const std::string& path) {
+  internal::Environment environment;
+  environment.slots_max = kThirdFixtureRoom;
+  ENGRAM_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Db> db,
+      internal::DbImpl::OpenOn(environment, path, FixtureOptions()));
+  ENGRAM_ASSIGN_OR_RETURN(
+      Space space, db->OpenSpace(kThirdFixtureSpace, ThirdFixtureOptions()));
+  for (int i = 0; i < kThirdFixtureIds; ++i) {
+    const auto sequence = static_cast<uint64_t>(i) + 1;
+    ENGRAM_RETURN_IF_ERROR(ObserveThird(space, i, {kSavedProducer, sequence}));
+  }
+  return db->Close();
+}
+
+// The first id once more.
+absl::Status WriteThirdAgain(Db& db) {
+  ENGRAM_ASSIGN_OR_RETURN(Space space, db.OpenSpace(kThirdFixtureSpace, {}));
+  return ObserveThird(space, 0, {kLoggedProducer, kLoggedSequence});
+}
+
 absl::Status Make(const std::string& path) {
+  ENGRAM_RETURN_IF_ERROR(MakeThirdSpace(path));
   ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<Db> db,
                           Db::Open(path, FixtureOptions()));
   for (const Metric metric :
@@ -122,6 +156,7 @@ absl::Status Make(const std::string& path) {
                             db->OpenSpace(each.name, OptionsOf(each)));
     ENGRAM_RETURN_IF_ERROR(SecondSpace(*db, std::move(space)).Make());
   }
+  ENGRAM_RETURN_IF_ERROR(WriteThirdAgain(*db));
   // Not closed: the log has to be read as well.
   std::fflush(stdout);
   std::_Exit(0);
