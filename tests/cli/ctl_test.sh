@@ -10,6 +10,7 @@ if [[ $# -ne 1 || ! -x $1 ]]; then
   exit 2
 fi
 ctl=$(realpath "$1")
+fixtures=$(realpath "$(dirname "$0")/../format/fixtures")
 work=$(mktemp -d)
 loader=
 failures=0
@@ -116,7 +117,8 @@ expect out "engram-ctl "
 run --help
 expect_code 0
 expect out "Exit codes"
-for verb in info ls stats load dump search get drop compact checkpoint verify
+for verb in info ls stats producers load dump search get dead-letters drop \
+  compact checkpoint verify
 do
   run "$verb" --help
   expect_code 0
@@ -144,8 +146,9 @@ run --db db drop s
 expect_error 2 "--yes"
 
 echo "-- no database"
-for verb in info ls stats "search s --id 1" "get s 1" "dump s" compact \
-  checkpoint verify "drop s --yes"; do
+for verb in info ls stats producers "search s --id 1" "get s 1" "dump s" \
+  "dead-letters s" "dead-letters s --retry-all" compact checkpoint verify \
+  "drop s --yes"; do
   run --db missing $verb
   expect_error 4 "missing"
 done
@@ -154,6 +157,50 @@ if [[ -e missing ]]; then fail "a verb that reads created the database"; fi
 mkdir strange && echo hello >strange/file
 run --db strange info
 expect_error 4 "strange"
+
+echo "-- producers and dead letters"
+mkdir third && tar -xzf "$fixtures/v3.tar.gz" -C third
+run --db third/db producers
+expect_code 0
+expect out "PRODUCER"
+expect out "7               15   16"
+run --json --db third/db producers
+expect_code 0
+expect out '{"producer":8,"sequence":1000,"lsn":'
+run --json --db third/db stats
+expect out '"producers":2,"duplicate_writes":0'
+expect out '"dead_letters":5'
+run --db third/db dead-letters full
+expect_code 0
+expect out "id10"
+expect out "RESOURCE_EXHAUSTED: space \"full\": no room in the index"
+checks=$((checks + 1))
+if [[ $(wc -l <out) -ne 6 ]]; then fail "expected a head and five lines"; fi
+run --db third/db dead-letters none
+expect_error 1 'no space "none"'
+run --db third/db dead-letters full --retry 1
+expect_error 1 'space "full" has no dead letter 1'
+run --db third/db dead-letters full --retry 12 --drop 13
+expect_error 2 "--drop"
+run --json --db third/db dead-letters full
+lsn=$(grep -o '"lsn":[0-9]*' out | head -1 | cut -d: -f2)
+run --json --db third/db dead-letters full --drop "$lsn"
+expect_code 0
+expect out '"dropped":1,"dead_letters":4'
+run --db third/db get full id10
+expect_code 1
+run --db third/db dead-letters full --retry "$((lsn + 1))"
+expect_code 0
+expect out "retried 1; 3 left"
+run --db third/db verify
+expect_code 0
+run --db third/db dead-letters full --retry-all
+expect_code 0
+expect out "retried 3; 0 left"
+run --db third/db search full --id id14 --k 1
+expect out "id14"
+run --db third/db verify
+expect_code 0
 
 echo "-- load fvecs"
 fvecs "1 2 3 4" "5 6 7 8" "1 2 3 5" >base.fvecs
@@ -196,7 +243,7 @@ run --json --db db stats vectors
 expect_code 0
 expect out '"ef_construction":100'
 expect out '"quantization":"auto","quantization_in_use":"none","stored":"f32"'
-expect out '"twins":0,"retired_slots":0,"memory_bytes":'
+expect out '"twins":0,"retired_slots":0,"dead_letters":0,"memory_bytes":'
 expect out '"unreachable_nodes":0'
 run --db db stats --prometheus
 expect_code 0

@@ -182,8 +182,8 @@ TEST_P(ThirdFormatTest, ProducersAndDeadLettersAreThere) {
     }
     const auto letters = space->ListDeadLetters();
     ASSERT_TRUE(letters.ok()) << letters.status();
-    ASSERT_EQ(letters->size(), size_t{testing::kThirdFixtureIds -
-                                      testing::kThirdFixtureRoom});
+    ASSERT_EQ(letters->size(),
+              size_t{testing::kThirdFixtureIds - testing::kThirdFixtureRoom});
     EXPECT_EQ(letters->front().id,
               testing::ThirdFixtureId(testing::kThirdFixtureRoom));
     EXPECT_TRUE(absl::IsResourceExhausted(letters->front().status));

@@ -16,7 +16,7 @@
 namespace engram::ctl {
 namespace {
 
-// How long one waits to see whether a retried record is a dead letter again.
+// How long one waits to see what has become of it.
 constexpr absl::Duration kIndexTimeout = absl::Minutes(10);
 
 VerbResult ListThem(const Global& global, const Space& space) {
@@ -47,9 +47,11 @@ VerbResult ListThem(const Global& global, const Space& space) {
 // Retries or drops what was asked for; returns how many.
 absl::StatusOr<uint64_t> Change(Space& space,
                                 const DeadLettersArguments& arguments) {
+  Lsn last = 0;
+  uint64_t count = 0;
   if (arguments.drop != 0) {
-    ENGRAM_RETURN_IF_ERROR(space.DropDeadLetter(arguments.drop).status());
-    return 1;
+    ENGRAM_ASSIGN_OR_RETURN(last, space.DropDeadLetter(arguments.drop));
+    ++count;
   }
   std::vector<Lsn> wanted;
   if (arguments.retry != 0) wanted.push_back(arguments.retry);
@@ -58,12 +60,12 @@ absl::StatusOr<uint64_t> Change(Space& space,
                             space.ListDeadLetters());
     for (const DeadLetter& letter : letters) wanted.push_back(letter.lsn);
   }
-  Lsn last = 0;
   for (const Lsn lsn : wanted) {
     ENGRAM_ASSIGN_OR_RETURN(last, space.RetryDeadLetter(lsn));
+    ++count;
   }
   ENGRAM_RETURN_IF_ERROR(space.Wait(last, Stage::kIndexed, kIndexTimeout));
-  return wanted.size();
+  return count;
 }
 
 }  // namespace
