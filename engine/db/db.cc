@@ -116,6 +116,11 @@ absl::StatusOr<Lsn> Space::Remove(absl::string_view id,
   return db_->Remove(state_, id, options, duplicate);
 }
 
+absl::Status Space::SetQuota(const SpaceQuota& quota) {
+  if (db_ == nullptr) return NoSpace();
+  return db_->SetQuota(state_, quota);
+}
+
 absl::StatusOr<std::vector<DeadLetter>> Space::ListDeadLetters() const {
   if (db_ == nullptr) return NoSpace();
   return db_->ListDeadLetters(state_);

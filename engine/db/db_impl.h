@@ -76,6 +76,7 @@ class DbImpl final : public wal::GroupSink {
                                      const SpaceOptions& options);
   absl::Status DropSpace(absl::string_view name);
   absl::StatusOr<std::vector<std::string>> ListSpaces();
+  absl::Status SetQuota(const SpacePtr& space, const SpaceQuota& quota);
   absl::StatusOr<Lsn> Observe(const SpacePtr& space,
                               const Observation& observation,
                               const WriteOptions& options, bool* duplicate);
@@ -158,16 +159,19 @@ class DbImpl final : public wal::GroupSink {
   absl::Status CheckObservation(const space::SpaceState& space,
                                 const Observation& observation);
   // What a write was given of the room of a space, and as much of the room of
-  // all; see AdmissionGate.
+  // all (see AdmissionGate), and whether it counted for the space's quota.
   struct Share {
     SpacePtr space;
     ingest::Demand demand;
+    bool metered = false;
   };
   using Admission = std::vector<Share>;
 
   absl::StatusOr<Admission> Admit(absl::Span<const schema::RecordDraft> drafts,
                                   absl::Span<const SpacePtr> spaces,
                                   int64_t deadline);
+  static absl::Status AdmitToSpace(Share* share, int64_t deadline);
+  static void CancelShare(const Share& share);
   absl::Status AdmitToTotal(const Admission& admission, int64_t deadline);
   void CountRefusal(const absl::Status& status);
   absl::StatusOr<Lsn> Settle(const Admission& admission, Lsn lsn,

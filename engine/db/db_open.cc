@@ -226,6 +226,8 @@ DbImpl::SpacePtr DbImpl::AddSpace(const schema::SpaceDescription& description,
   auto state = std::make_shared<space::SpaceState>(description, created_lsn,
                                                    limits, registry_.epochs());
   state->set_observer(ObserverOf(description.name));
+  state->quota().Set({options_.space_quota.records_per_second,
+                      options_.space_quota.bytes_per_second});
   registry_.Add({state, pool_->Add(description.id, state)});
   return state;
 }
@@ -334,6 +336,7 @@ absl::Status DbImpl::Close() {
   total_gate_.Close();
   for (const space::SpaceEntry& entry : registry_.All()) {
     entry.state->gate().Close();
+    entry.state->quota().Close();
   }
   if (segments_ != nullptr) segments_->StopWaiting();
   gate_.WaitEmpty();

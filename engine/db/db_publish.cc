@@ -103,6 +103,7 @@ void DbImpl::PublishDrop(const schema::RecordView& record) {
   if (entry.state == nullptr) return;  // as above
   entry.state->MarkDropped(record.lsn);
   entry.state->gate().Close();
+  entry.state->quota().Close();
   MutexLock lock(dropped_mutex_);
   dropped_latencies_.Merge(entry.state->GetLatencies());
   registry_.Remove(entry.state);

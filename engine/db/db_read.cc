@@ -190,11 +190,14 @@ void DbImpl::AddAdmission(DbStats* stats) const {
   stats->refused.log = refused(RefusalCause::kLog);
   stats->refused.async_writes = refused(RefusalCause::kAsyncWrites);
   stats->refused.dead_letters = refused(RefusalCause::kDeadLetters);
+  stats->refused.space_record_rate = refused(RefusalCause::kSpaceRecordRate);
+  stats->refused.space_byte_rate = refused(RefusalCause::kSpaceByteRate);
   stats->refused_writes =
       stats->refused.space_records + stats->refused.space_bytes +
       stats->refused.total_records + stats->refused.total_bytes +
       stats->refused.log + stats->refused.async_writes +
-      stats->refused.dead_letters;
+      stats->refused.dead_letters + stats->refused.space_record_rate +
+      stats->refused.space_byte_rate;
 }
 
 void DbImpl::AddWorkers(DbStats* stats) const {

@@ -283,24 +283,45 @@ absl::StatusOr<DbImpl::Admission> DbImpl::Admit(
   Admission admitted;
   absl::Status status;
   for (auto& [id, share] : shares) {
-    ingest::Refusal refusal;
-    status =
-        share.space->gate().Admit(share.demand, MicrosLeft(deadline), &refusal);
-    if (!status.ok()) {
-      status = Refused(status,
-                       refusal.of_bytes ? RefusalCause::kSpaceBytes
-                                        : RefusalCause::kSpaceRecords,
-                       refusal.retry_after_micros);
-      break;
-    }
+    status = AdmitToSpace(&share, deadline);
+    if (!status.ok()) break;
     admitted.push_back(std::move(share));
   }
   if (status.ok()) status = AdmitToTotal(admitted, deadline);
   if (status.ok()) return admitted;
-  for (const Share& share : admitted) {
-    share.space->gate().Cancel(share.demand.records, share.demand.bytes);
-  }
+  for (const Share& share : admitted) CancelShare(share);
   return status;
+}
+
+// The quota first: who waits for that takes no room meanwhile.
+absl::Status DbImpl::AdmitToSpace(Share* share, int64_t deadline) {
+  ingest::Refusal refusal;
+  ingest::Quota& quota = share->space->quota();
+  if (quota.is_limited()) {
+    const absl::Status status =
+        quota.Admit(share->demand, MicrosLeft(deadline), &refusal);
+    if (!status.ok()) {
+      return Refused(status,
+                     refusal.of_bytes ? RefusalCause::kSpaceByteRate
+                                      : RefusalCause::kSpaceRecordRate,
+                     refusal.retry_after_micros);
+    }
+    share->metered = true;
+  }
+  const absl::Status status =
+      share->space->gate().Admit(share->demand, MicrosLeft(deadline), &refusal);
+  if (status.ok()) return status;
+  if (share->metered) quota.GiveBack(share->demand);
+  return Refused(status,
+                 refusal.of_bytes ? RefusalCause::kSpaceBytes
+                                  : RefusalCause::kSpaceRecords,
+                 refusal.retry_after_micros);
+}
+
+// What was admitted to a space is not written after all.
+void DbImpl::CancelShare(const Share& share) {
+  share.space->gate().Cancel(share.demand.records, share.demand.bytes);
+  if (share.metered) share.space->quota().GiveBack(share.demand);
 }
 
 absl::Status DbImpl::AdmitToTotal(const Admission& admission,
@@ -331,17 +352,17 @@ absl::StatusOr<Lsn> DbImpl::Settle(const Admission& admission, Lsn lsn,
   const bool published =
       lsn != 0 && lsn <= publishing_lsn_.load(std::memory_order_acquire);
   absl::Status status = logged;
-  for (const auto& [space, demand] : admission) {
-    const Lsn dropped = space->dropped_lsn();
+  for (const Share& share : admission) {
+    const Lsn dropped = share.space->dropped_lsn();
     // Dropped between its admission and its publication, which did not take
     // place then.
     const bool unseen = dropped != 0 && (lsn == 0 || dropped <= lsn);
     if (!published || unseen) {
-      space->gate().Cancel(demand.records, demand.bytes);
-      total_gate_.Cancel(demand.records, demand.bytes);
+      CancelShare(share);
+      total_gate_.Cancel(share.demand.records, share.demand.bytes);
       events_.NotePressure();
     }
-    if (logged.ok() && unseen) status.Update(Dropped(*space));
+    if (logged.ok() && unseen) status.Update(Dropped(*share.space));
   }
   if (!status.ok()) return status;
   return lsn;
@@ -464,6 +485,14 @@ absl::Status DbImpl::DropSpace(absl::string_view name) {
 absl::StatusOr<Lsn> DbImpl::AppendAdmin(const schema::RecordDraft& draft) {
   return writer_->Append(absl::MakeConstSpan(&draft, 1),
                          ToMicros(kAdminTimeout));
+}
+
+absl::Status DbImpl::SetQuota(const SpacePtr& space, const SpaceQuota& quota) {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
+  ENGRAM_RETURN_IF_ERROR(CheckQuota(quota));
+  space->quota().Set({quota.records_per_second, quota.bytes_per_second});
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<std::string>> DbImpl::ListSpaces() {

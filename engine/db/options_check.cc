@@ -55,6 +55,7 @@ constexpr uint32_t kEfSearchDefault = 100;
 constexpr uint64_t kSegmentsMin = 4;
 constexpr uint64_t kAsyncWritesMax = 1'000'000;
 constexpr uint64_t kDeadLettersMax = 1'000'000;
+constexpr uint64_t kRateMax = 1'000'000'000'000;
 
 absl::Status CheckRange(absl::string_view name, uint64_t value, uint64_t low,
                         uint64_t high) {
@@ -113,6 +114,7 @@ absl::Status CheckOptions(const Options& options) {
                  static_cast<uint64_t>(WalBackend::kPwrite)));
   ENGRAM_RETURN_IF_ERROR(CheckRange(
       "async_writes_max", options.async_writes_max, 1, kAsyncWritesMax));
+  ENGRAM_RETURN_IF_ERROR(CheckQuota(options.space_quota));
   ENGRAM_RETURN_IF_ERROR(CheckRange(
       "dead_letters_max", options.dead_letters_max, 1, kDeadLettersMax));
   ENGRAM_RETURN_IF_ERROR(CheckRange(
@@ -131,6 +133,13 @@ absl::Status CheckOptions(const Options& options) {
                                     options.normal_priority_percent, 1, 100));
   return CheckRange("low_priority_percent", options.low_priority_percent, 1,
                     options.normal_priority_percent);
+}
+
+absl::Status CheckQuota(const SpaceQuota& quota) {
+  ENGRAM_RETURN_IF_ERROR(CheckRange("quota.records_per_second",
+                                    quota.records_per_second, 0, kRateMax));
+  return CheckRange("quota.bytes_per_second", quota.bytes_per_second, 0,
+                    kRateMax);
 }
 
 absl::Status CheckWriteOptions(const WriteOptions& options) {

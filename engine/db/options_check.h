@@ -12,6 +12,7 @@ namespace engram::internal {
 // INVALID_ARGUMENT naming the option, its value and what is allowed.
 absl::Status CheckOptions(const Options& options);
 absl::Status CheckSearchOptions(const SearchOptions& options);
+absl::Status CheckQuota(const SpaceQuota& quota);
 absl::Status CheckWriteOptions(const WriteOptions& options);
 absl::Status CheckStage(Stage stage);
 

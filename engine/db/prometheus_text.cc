@@ -310,7 +310,9 @@ MetricFamily Refusals(const std::vector<Labelled<DbStats>>& all) {
           std::pair("total_bytes", refused.total_bytes),
           std::pair("log", refused.log),
           std::pair("async_writes", refused.async_writes),
-          std::pair("dead_letters", refused.dead_letters)}) {
+          std::pair("dead_letters", refused.dead_letters),
+          std::pair("space_record_rate", refused.space_record_rate),
+          std::pair("space_byte_rate", refused.space_byte_rate)}) {
       family.metric.push_back(
           Number(kCounter, With(labels, "cause", cause), ValueOf(count)));
     }
@@ -320,16 +322,19 @@ MetricFamily Refusals(const std::vector<Labelled<DbStats>>& all) {
 
 MetricFamily SpaceRefusals(const std::vector<Labelled<SpaceStats>>& all) {
   MetricFamily family{"engram_space_refused_writes_total",
-                      "Writes that were refused because the space was full.",
+                      "Writes that were refused because the space was full, or "
+                      "its quota used up.",
                       kCounter,
                       {}};
   for (const auto& [labels, stats] : all) {
-    family.metric.push_back(Number(kCounter,
-                                   With(labels, "cause", "space_records"),
-                                   ValueOf(stats.refused_of_records)));
-    family.metric.push_back(Number(kCounter,
-                                   With(labels, "cause", "space_bytes"),
-                                   ValueOf(stats.refused_of_bytes)));
+    for (const auto& [cause, count] :
+         {std::pair("space_records", stats.refused_of_records),
+          std::pair("space_bytes", stats.refused_of_bytes),
+          std::pair("space_record_rate", stats.refused_of_record_rate),
+          std::pair("space_byte_rate", stats.refused_of_byte_rate)}) {
+      family.metric.push_back(
+          Number(kCounter, With(labels, "cause", cause), ValueOf(count)));
+    }
   }
   return family;
 }

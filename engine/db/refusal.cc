@@ -14,9 +14,15 @@ namespace {
 // "<cause> <microseconds>", or without the latter.
 constexpr char kPayloadUrl[] = "engram/refusal";
 
-constexpr const char* kNames[kRefusalCauses] = {
-    "space records", "space bytes",  "total records", "total bytes",
-    "log",           "async writes", "dead letters"};
+constexpr const char* kNames[kRefusalCauses] = {"space records",
+                                                "space bytes",
+                                                "total records",
+                                                "total bytes",
+                                                "log",
+                                                "async writes",
+                                                "dead letters",
+                                                "space record rate",
+                                                "space byte rate"};
 
 }  // namespace
 

@@ -221,6 +221,9 @@ SpaceStats SpaceState::GetStats(Lsn log_lsn) const {
   stats.latencies = ToStats(GetLatencies());
   stats.refused_of_records = admission.refused_of_records;
   stats.refused_of_bytes = admission.refused_of_bytes;
+  const ingest::QuotaStats quota = quota_.GetStats();
+  stats.refused_of_record_rate = quota.refused_of_records;
+  stats.refused_of_byte_rate = quota.refused_of_bytes;
   stats.memory_bytes = index_.memory_bytes();
   MutexLock lock(mutex_);
   stats.memory_bytes += versions_.memory_bytes();

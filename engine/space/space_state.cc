@@ -14,6 +14,7 @@ SpaceState::SpaceState(const schema::SpaceDescription& description,
       limits_(limits),
       epochs_(epochs),
       gate_(absl::StrCat("space \"", description.name, "\""), limits.admission),
+      quota_(absl::StrCat("space \"", description.name, "\"")),
       index_(description, limits.slots_max),
       versions_(index_.slots()) {}
 

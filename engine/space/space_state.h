@@ -22,6 +22,7 @@
 #include "engine/index/epoch.h"
 #include "engine/ingest/admission_gate.h"
 #include "engine/ingest/backlog_owner.h"
+#include "engine/ingest/quota.h"
 #include "engine/space/dead_letters.h"
 #include "engine/space/grace_queue.h"
 #include "engine/space/index_batch.h"
@@ -99,6 +100,7 @@ class SpaceState final : public ingest::BacklogOwner {
   const std::string& name() const { return description_.name; }
 
   ingest::AdmissionGate& gate() { return gate_; }
+  ingest::Quota& quota() { return quota_; }
 
   // --- Writing (space_state.cc)
 
@@ -341,6 +343,7 @@ class SpaceState final : public ingest::BacklogOwner {
 
   // Synchronise themselves.
   ingest::AdmissionGate gate_;
+  ingest::Quota quota_;
   SpaceIndex index_;
   PlanningRing ring_;
   std::atomic<Lsn> dropped_lsn_{0};

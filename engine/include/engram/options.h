@@ -97,6 +97,18 @@ enum class WalBackend : uint8_t {
   kPwrite,  // pwrite + fdatasync
 };
 
+// How much may be written to one space in a second, so that one tenant leaves
+// something to the others: after a pause, what a second allows may come at
+// once. 0: no limit. A removal is a record, too; bytes are those of vectors,
+// payloads and ids, and a little for each record. A write that comes too early
+// waits for its turn as for room (see WriteOptions::admission_timeout), in the
+// order of arrival; one whose turn would come too late is refused without
+// waiting, and RefusalOf() says when to try again.
+struct SpaceQuota {
+  uint64_t records_per_second = 0;
+  uint64_t bytes_per_second = 0;
+};
+
 struct Options {
   // Open() creates the directory and an empty database where there is none.
   bool create_if_missing = true;
@@ -157,6 +169,9 @@ struct Options {
   // in percent, 1 to 100; those of high priority may fill all.
   uint32_t low_priority_percent = 50;
   uint32_t normal_priority_percent = 80;
+
+  // Of each space that has no other one by Space::SetQuota().
+  SpaceQuota space_quota;
 
   // Observations that a space keeps although they could not be indexed (see
   // engram/dead_letter.h); with so many, further ones are refused. 1 to

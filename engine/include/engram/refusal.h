@@ -13,15 +13,17 @@ namespace engram {
 
 // What was full.
 enum class RefusalCause : uint8_t {
-  kSpaceRecords = 0,  // Options::pending_records_max
-  kSpaceBytes = 1,    // Options::pending_bytes_max
-  kTotalRecords = 2,  // Options::total_pending_records_max
-  kTotalBytes = 3,    // Options::total_pending_bytes_max
-  kLog = 4,           // Options::wal_limit_bytes, or the disk
-  kAsyncWrites = 5,   // Options::async_writes_max
-  kDeadLetters = 6,   // Options::dead_letters_max
+  kSpaceRecords = 0,     // Options::pending_records_max
+  kSpaceBytes = 1,       // Options::pending_bytes_max
+  kTotalRecords = 2,     // Options::total_pending_records_max
+  kTotalBytes = 3,       // Options::total_pending_bytes_max
+  kLog = 4,              // Options::wal_limit_bytes, or the disk
+  kAsyncWrites = 5,      // Options::async_writes_max
+  kDeadLetters = 6,      // Options::dead_letters_max
+  kSpaceRecordRate = 7,  // SpaceQuota::records_per_second
+  kSpaceByteRate = 8,    // SpaceQuota::bytes_per_second
 };
-inline constexpr int kRefusalCauses = 7;
+inline constexpr int kRefusalCauses = 9;
 
 // "space records", "space bytes", ...
 const char* RefusalCauseName(RefusalCause cause);
@@ -30,8 +32,9 @@ struct Refusal {
   RefusalCause cause = RefusalCause::kSpaceRecords;
 
   // When there would be room for this write if indexing goes on as fast as it
-  // did, and nobody else takes it. Infinite where that is not known: nothing
-  // was indexed yet, or it is not indexing that is waited for.
+  // did, and nobody else takes it; of a quota, when it is that write's turn.
+  // Infinite where that is not known: nothing was indexed yet, or it is neither
+  // that is waited for.
   absl::Duration retry_after = absl::InfiniteDuration();
 };
 

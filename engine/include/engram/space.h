@@ -90,6 +90,11 @@ class Space {
                              const WriteOptions& options = {},
                              bool* duplicate = nullptr);
 
+  // Replaces the space's quota, for whoever waits for it, too. Not stored: it
+  // lasts until the database is closed.
+  //   INVALID_ARGUMENT  a rate above 10^12
+  absl::Status SetQuota(const SpaceQuota& quota);
+
   // What could not be indexed, by LSN; see engram/dead_letter.h.
   absl::StatusOr<std::vector<DeadLetter>> ListDeadLetters() const;
 

@@ -23,6 +23,8 @@ struct RefusedWrites {
   uint64_t log = 0;
   uint64_t async_writes = 0;
   uint64_t dead_letters = 0;
+  uint64_t space_record_rate = 0;
+  uint64_t space_byte_rate = 0;
 };
 
 // How long something took. Quantiles are right to an eighth and never too
@@ -60,6 +62,8 @@ struct SpaceStats {
   PressureLevel pressure_level = PressureLevel::kNone;
   uint64_t refused_of_records = 0;  // writes, since Open(); the space was full
   uint64_t refused_of_bytes = 0;
+  uint64_t refused_of_record_rate = 0;  // its SpaceQuota was used up
+  uint64_t refused_of_byte_rate = 0;
   uint64_t nodes = 0;  // versions that the index holds
   uint64_t twins = 0;  // of these, copies of another one, without own links
   uint64_t retired_slots = 0;  // removed, and not reclaimed yet

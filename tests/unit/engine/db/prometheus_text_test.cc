@@ -79,8 +79,9 @@ class Numbers {
 
   void Fill(SpaceStats* stats, const std::string& given_name) {
     auto& [id, name, options, live, pending, pending_bytes, pressure,
-           pressure_level, refused_of_records, refused_of_bytes, nodes, twins,
-           retired, dead_letters, unsaved, has_graph, quantization, memory,
+           pressure_level, refused_of_records, refused_of_bytes,
+           refused_of_record_rate, refused_of_byte_rate, nodes, twins, retired,
+           dead_letters, unsaved, has_graph, quantization, memory,
            acknowledged_lsn, indexed_lsn, checkpoint_lsn, checkpoints,
            reattached, unreachable, latencies, searches, exact_fallbacks] =
         *stats;
@@ -108,6 +109,12 @@ class Numbers {
     Count("engram_space_refused_writes_total{" + label +
               ",cause=\"space_bytes\"}",
           &refused_of_bytes);
+    Count("engram_space_refused_writes_total{" + label +
+              ",cause=\"space_record_rate\"}",
+          &refused_of_record_rate);
+    Count("engram_space_refused_writes_total{" + label +
+              ",cause=\"space_byte_rate\"}",
+          &refused_of_byte_rate);
     count("nodes", &nodes);
     count("twins", &twins);
     count("retired_slots", &retired);
@@ -143,7 +150,7 @@ class Numbers {
 
   uint64_t FillRefused(RefusedWrites* stats) {
     auto& [space_records, space_bytes, total_records, total_bytes, log,
-           async_writes, dead_letters] = *stats;
+           async_writes, dead_letters, record_rate, byte_rate] = *stats;
     uint64_t sum = 0;
     for (const auto& [cause, field] :
          {std::pair("space_records", &space_records),
@@ -151,7 +158,9 @@ class Numbers {
           std::pair("total_records", &total_records),
           std::pair("total_bytes", &total_bytes), std::pair("log", &log),
           std::pair("async_writes", &async_writes),
-          std::pair("dead_letters", &dead_letters)}) {
+          std::pair("dead_letters", &dead_letters),
+          std::pair("space_record_rate", &record_rate),
+          std::pair("space_byte_rate", &byte_rate)}) {
       Count("engram_refused_writes_total{cause=\"" + std::string(cause) + "\"}",
             field);
       sum += *field;
