@@ -204,6 +204,7 @@ void DbImpl::AddWorkers(DbStats* stats) const {
   stats->workers = pool_->workers();
   uint64_t most = 0;
   uint64_t fewest = std::numeric_limits<uint64_t>::max();
+  const std::vector<ingest::WorkerLatencies> latencies = pool_->latencies();
   for (const ingest::WorkerCounters& counters : pool_->counters()) {
     WorkerStats worker;
     worker.records = counters.records;
@@ -213,6 +214,10 @@ void DbImpl::AddWorkers(DbStats* stats) const {
     worker.moves = counters.moves;
     worker.busy = absl::Microseconds(counters.busy_micros);
     worker.cpu = absl::Microseconds(counters.cpu_micros);
+    const ingest::WorkerLatencies& latency =
+        latencies[stats->worker_stats.size()];
+    worker.durable_to_indexed = space::ToStats(latency.durable_to_indexed);
+    worker.to_indexed = space::ToStats(latency.to_indexed);
     stats->worker_stats.push_back(worker);
     most = std::max(most, counters.records);
     fewest = std::min(fewest, counters.records);

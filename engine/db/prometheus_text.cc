@@ -295,6 +295,20 @@ MetricFamily Latencies(const char* name,
   return family;
 }
 
+MetricFamily WorkerLatencies(const std::vector<Labelled<WorkerStats>>& all) {
+  MetricFamily family{"engram_worker_ingest_seconds",
+                      "How long the records that the worker indexed took.",
+                      MetricType::Summary,
+                      {}};
+  for (const auto& [labels, stats] : all) {
+    family.metric.push_back(Summary(With(labels, "stage", "durable_to_indexed"),
+                                    stats.durable_to_indexed));
+    family.metric.push_back(
+        Summary(With(labels, "stage", "to_indexed"), stats.to_indexed));
+  }
+  return family;
+}
+
 // DbStats::refused_writes is the sum of them.
 MetricFamily Refusals(const std::vector<Labelled<DbStats>>& all) {
   MetricFamily family{"engram_refused_writes_total",
@@ -375,6 +389,7 @@ std::string PrometheusText(absl::Span<const Metrics> databases) {
   families.push_back(Refusals(all.databases));
   families.push_back(Latencies("engram_ingest_seconds", all.databases));
   AddSeries(kWorkerSeries, all.workers, &families);
+  families.push_back(WorkerLatencies(all.workers));
   families.push_back(SpaceInfo(all.spaces));
   AddSeries(kSpaceSeries, all.spaces, &families);
   families.push_back(SpaceRefusals(all.spaces));

@@ -4,8 +4,16 @@
 #define ENGRAM_ENGINE_INGEST_BACKLOG_OWNER_H_
 
 #include <cstddef>
+#include <cstdint>
+#include <vector>
 
 namespace engram::ingest {
+
+// How long a record that was written by this process took.
+struct RecordLatency {
+  int64_t durable_to_indexed_micros = 0;  // from its acknowledgement on
+  int64_t to_indexed_micros = 0;          // from the call on
+};
 
 // What one call of BacklogOwner::Serve() did.
 struct Served {
@@ -16,6 +24,8 @@ struct Served {
   size_t finished = 0;
   // There is something to Tidy().
   bool untidy = false;
+  // Of what is finished.
+  std::vector<RecordLatency> latencies = {};
 };
 
 // Holds its records itself, in the order in which they were accepted.

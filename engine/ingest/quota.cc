@@ -50,7 +50,7 @@ absl::Status Quota::Admit(const Demand& demand, int64_t timeout_micros,
     const int64_t of_records = records_.Wait(now);
     const int64_t of_bytes = bytes_.Wait(now);
     const int64_t wait = std::max(of_records, of_bytes);
-    if (now + wait > deadline) {
+    if (wait > 0 && now + wait > deadline) {
       return Refuse(wait, of_bytes > of_records, refusal);
     }
     const int64_t turn = now + wait;

@@ -89,6 +89,23 @@ std::vector<WorkerCounters> WorkerPool::counters() const {
   return counters;
 }
 
+std::vector<WorkerLatencies> WorkerPool::latencies() const {
+  std::vector<WorkerLatencies> all;
+  for (const auto& worker : workers_) {
+    MutexLock lock(worker->latency_mutex);
+    all.push_back(worker->latencies);
+  }
+  return all;
+}
+
+void WorkerPool::CountLatencies(const Served& served, Worker* worker) {
+  MutexLock lock(worker->latency_mutex);
+  for (const RecordLatency& latency : served.latencies) {
+    worker->latencies.durable_to_indexed.Add(latency.durable_to_indexed_micros);
+    worker->latencies.to_indexed.Add(latency.to_indexed_micros);
+  }
+}
+
 void WorkerPool::WakeOne(int64_t now) {
   const std::optional<size_t> worker = scheduler_.TakeIdleWorker(now);
   if (worker.has_value()) workers_[*worker]->work.NotifyOne();
@@ -113,6 +130,7 @@ void WorkerPool::Serve(size_t number, Turn turn) {
   mutex_.Unlock();
   const int64_t start = Now();
   const Served served = turn.backlog->owner->Serve(turn.records);
+  CountLatencies(served, workers_[number].get());
   const int64_t end = Now();
   const int64_t cpu_micros = CpuMicros();
   mutex_.Lock();

@@ -13,9 +13,16 @@
 
 #include "engine/ingest/backlog_owner.h"
 #include "engine/ingest/scheduler.h"
+#include "storage/base/histogram.h"
 #include "storage/base/mutex.h"
 
 namespace engram::ingest {
+
+// Of the records that a worker has finished; see RecordLatency.
+struct WorkerLatencies {
+  Histogram durable_to_indexed;
+  Histogram to_indexed;
+};
 
 // Workers that serve backlogs as a Scheduler says, and that tidy where nobody
 // waits.
@@ -51,6 +58,7 @@ class WorkerPool {
 
   // What each worker has done.
   std::vector<WorkerCounters> counters() const;
+  std::vector<WorkerLatencies> latencies() const;
 
  private:
   struct Worker {
@@ -61,9 +69,14 @@ class WorkerPool {
     std::set<const Backlog*> untidy_set;
     int64_t tidy_after_micros = 0;  // how long it waits before it tidies
     int64_t cpu_micros = 0;         // of the thread, when its last turn ended
+
+    // Not mutex_: adding a batch takes longer than that is held for.
+    mutable Mutex latency_mutex;
+    WorkerLatencies latencies ABSL_GUARDED_BY(latency_mutex);
   };
 
   void Run(size_t number);
+  static void CountLatencies(const Served& served, Worker* worker);
   void Serve(size_t number, Turn turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WaitForWork(size_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WakeOne(int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

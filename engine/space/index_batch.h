@@ -11,6 +11,7 @@
 #include "engine/index/epoch.h"
 #include "engine/index/graph.h"
 #include "engine/index/neighbor.h"
+#include "engine/ingest/backlog_owner.h"
 #include "engine/space/tail.h"
 
 namespace engram::space {
@@ -34,6 +35,9 @@ struct IndexBatch {
   TailPin pin;  // keeps the entries
   std::vector<IndexRecord> records;
   size_t planned = 0;  // records in front that have their plan
+
+  // Of its records, once they are indexed.
+  std::vector<ingest::RecordLatency> latencies;
 
   // Slots whose versions were replaced before they were planned. Others may
   // have planned to link to them.

@@ -68,6 +68,8 @@ ingest::Served SpaceState::Serve(size_t records_max) {
   served.taken = batch->records.size();
   do {
     served.finished += batch->records.size();
+    served.latencies.insert(served.latencies.end(), batch->latencies.begin(),
+                            batch->latencies.end());
     batch = ring_.PassTurn();
     if (batch != nullptr) FinishBatch(batch.get());
   } while (batch != nullptr);
@@ -310,14 +312,17 @@ void SpaceState::RetireRecord(const IndexRecord& record,
   removed_ids_.erase(entry.record.id);
 }
 
-void SpaceState::CountIndexed(const IndexBatch& batch) {
+void SpaceState::CountIndexed(IndexBatch* batch) {
   if (latencies_ == nullptr) return;  // all of them were replayed
   const int64_t now = Clock::System().MonotonicMicros();
-  for (const IndexRecord& record : batch.records) {
+  for (const IndexRecord& record : batch->records) {
     const TailEntry& entry = *record.entry;
     if (entry.record.handed_in_micros == 0) continue;
-    latencies_->durable_to_indexed.Add(now - entry.published_micros);
-    latencies_->to_indexed.Add(now - entry.record.handed_in_micros);
+    const ingest::RecordLatency latency = {now - entry.published_micros,
+                                           now - entry.record.handed_in_micros};
+    latencies_->durable_to_indexed.Add(latency.durable_to_indexed_micros);
+    latencies_->to_indexed.Add(latency.to_indexed_micros);
+    batch->latencies.push_back(latency);
   }
 }
 
@@ -326,9 +331,10 @@ void SpaceState::RetireBatch(IndexBatch* batch) {
   // guard that is older, and nobody collects them later.
   ring_.ForgetSlots(batch->ticket);
   std::vector<uint32_t> replaced;
+  batch->latencies.reserve(batch->records.size());
   {
     MutexLock lock(mutex_);
-    CountIndexed(*batch);
+    CountIndexed(batch);
     size_t dead = 0;
     for (const IndexRecord& record : batch->records) {
       RetireRecord(record, &replaced);

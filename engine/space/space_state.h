@@ -266,8 +266,7 @@ class SpaceState final : public ingest::BacklogOwner {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
   void RetireBatch(IndexBatch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  void CountIndexed(const IndexBatch& batch)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CountIndexed(IndexBatch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RetireRecord(const IndexRecord& record, std::vector<uint32_t>* replaced)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_, mutex_);
   bool RetireUnslotted(const IndexRecord& record)

@@ -138,6 +138,14 @@ TEST_F(WorkerStatsTest, EachRecordsLatenciesAreCountedOnce) {
   }
   EXPECT_GT(all.to_durable.p50, absl::ZeroDuration()) << "a sync takes time";
   EXPECT_GE(all.to_indexed.max, all.to_durable.max);
+  uint64_t of_workers = 0;
+  const DbStats counted = StatsOnceCounted(kSpaces * kCount);
+  for (const WorkerStats& worker : counted.worker_stats) {
+    EXPECT_EQ(worker.to_indexed.count, worker.durable_to_indexed.count);
+    EXPECT_LE(worker.to_indexed.max, all.to_indexed.max);
+    of_workers += worker.to_indexed.count;
+  }
+  EXPECT_EQ(of_workers, uint64_t{kSpaces * kCount});
   const Space one = db_->OpenSpace("space0", {}).value();
   EXPECT_EQ(one.GetStats()->latencies.to_indexed.count, uint64_t{kCount});
 

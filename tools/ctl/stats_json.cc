@@ -6,6 +6,17 @@
 namespace engram::ctl {
 namespace {
 
+Json ToJson(const LatencyStats& stats) {
+  return Json{
+      {"count", stats.count},
+      {"sum_us", absl::ToInt64Microseconds(stats.sum)},
+      {"p50_us", absl::ToInt64Microseconds(stats.p50)},
+      {"p99_us", absl::ToInt64Microseconds(stats.p99)},
+      {"p999_us", absl::ToInt64Microseconds(stats.p999)},
+      {"max_us", absl::ToInt64Microseconds(stats.max)},
+  };
+}
+
 Json ToJson(const WorkerStats& stats) {
   return Json{
       {"records", stats.records},
@@ -15,17 +26,8 @@ Json ToJson(const WorkerStats& stats) {
       {"moves", stats.moves},
       {"busy_us", absl::ToInt64Microseconds(stats.busy)},
       {"cpu_us", absl::ToInt64Microseconds(stats.cpu)},
-  };
-}
-
-Json ToJson(const LatencyStats& stats) {
-  return Json{
-      {"count", stats.count},
-      {"sum_us", absl::ToInt64Microseconds(stats.sum)},
-      {"p50_us", absl::ToInt64Microseconds(stats.p50)},
-      {"p99_us", absl::ToInt64Microseconds(stats.p99)},
-      {"p999_us", absl::ToInt64Microseconds(stats.p999)},
-      {"max_us", absl::ToInt64Microseconds(stats.max)},
+      {"durable_to_indexed", ToJson(stats.durable_to_indexed)},
+      {"to_indexed", ToJson(stats.to_indexed)},
   };
 }
 

@@ -103,6 +103,9 @@ struct WorkerStats {
   // All processor time of the thread, until its last batch ended. Less than
   // `busy` where others wanted its processor.
   absl::Duration cpu = absl::ZeroDuration();
+  // Of the records that it put into the index; see IngestLatencies.
+  LatencyStats durable_to_indexed;
+  LatencyStats to_indexed;
 };
 
 struct DbStats {

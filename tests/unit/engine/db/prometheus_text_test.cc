@@ -169,8 +169,8 @@ class Numbers {
   }
 
   void Fill(WorkerStats* stats, const std::string& labels) {
-    auto& [records, batches, joined_records, joined_batches, moves, busy, cpu] =
-        *stats;
+    auto& [records, batches, joined_records, joined_batches, moves, busy, cpu,
+           durable_to_indexed, to_indexed] = *stats;
     Count("engram_worker_records_total" + labels, &records);
     Count("engram_worker_batches_total" + labels, &batches);
     Count("engram_worker_joined_records_total" + labels, &joined_records);
@@ -178,6 +178,11 @@ class Numbers {
     Count("engram_worker_moves_total" + labels, &moves);
     Seconds("engram_worker_busy_seconds_total" + labels, &busy);
     Seconds("engram_worker_cpu_seconds_total" + labels, &cpu);
+    const std::string stage = labels.substr(1, labels.size() - 2) + ",stage=\"";
+    FillStage("engram_worker_ingest_seconds", stage + "durable_to_indexed\"",
+              &durable_to_indexed);
+    FillStage("engram_worker_ingest_seconds", stage + "to_indexed\"",
+              &to_indexed);
   }
 
   void FillLatencies(const std::string& family, const std::string& labels,
