@@ -271,6 +271,10 @@ CLI::App* AddIngest(CLI::App& app, IngestOptions& options) {
   command->add_option("--seed", options.seed, "Of the vectors' noise (1)")
       ->type_name("N");
   command->add_flag("--json", options.json, "One JSON object a line");
+  command
+      ->add_option("--plot", options.plot,
+                   "Draw rates, latencies and what waits, second by second")
+      ->type_name("FILE.svg");
   return command;
 }
 

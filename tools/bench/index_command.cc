@@ -1,6 +1,5 @@
 #include "tools/bench/index_command.h"
 
-#include <fstream>
 #include <memory>
 #include <utility>
 
@@ -16,6 +15,7 @@
 #include "tools/bench/memory_measure.h"
 #include "tools/bench/names.h"
 #include "tools/bench/peers.h"
+#include "tools/bench/plot_file.h"
 #include "tools/bench/search_measure.h"
 #include "tools/bench/setting.h"
 
@@ -78,7 +78,7 @@ Json RunRow(const IndexOptions& options, const CorePin& pin,
           {"engines", std::move(engines)}};
 }
 
-absl::Status WritePlot(const Setting& setting, const Samples& searches) {
+absl::Status PlotSearches(const Setting& setting, const Samples& searches) {
   const IndexOptions& options = setting.options;
   const Matrix& base = setting.dataset.base;
   const std::string title = absl::StrCat(
@@ -86,14 +86,8 @@ absl::Status WritePlot(const Setting& setting, const Samples& searches) {
       MetricName(setting.dataset.metric), ": M ", options.parameters.M,
       ", ef_construction ", options.parameters.ef_construction, ", ef ",
       options.efs.front(), " to ", options.efs.back());
-  std::ofstream file(options.plot, std::ios::trunc);
-  file << PlotCurves(title, MedianCurves(setting, searches));
-  file.close();
-  if (!file) {
-    return absl::UnavailableError(
-        absl::StrCat("--plot ", options.plot, ": cannot be written"));
-  }
-  return absl::OkStatus();
+  return WritePlot(options.plot,
+                   PlotCurves(title, MedianCurves(setting, searches)));
 }
 
 absl::StatusOr<Subjects> Build(const Setting& setting, int run,
@@ -141,7 +135,7 @@ absl::Status MeasureBuildsAndSearches(const Setting& setting) {
   if (options.Measures(kBuild)) ReportBuilds(setting, builds, quantization);
   if (options.Measures(kSearch)) ReportSearches(setting, searches);
   if (options.plot.empty()) return absl::OkStatus();
-  return WritePlot(setting, searches);
+  return PlotSearches(setting, searches);
 }
 
 absl::Status MeasureAll(const Setting& setting) {
@@ -167,6 +161,7 @@ absl::Status MeasureAll(const Setting& setting) {
 absl::Status RunIndexCommand(const IndexOptions& options, const CorePin& pin) {
   // Before the truth is computed, which is a load of our own.
   const double load = LoadAverage();
+  ENGRAM_RETURN_IF_ERROR(CheckPlot(options.plot));
   // First of all: it takes care of signals for the threads that follow.
   ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<ScratchFolder> scratch,
                           ScratchFolder::Create());

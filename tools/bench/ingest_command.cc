@@ -10,15 +10,18 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "nlohmann/json.hpp"
 #include "storage/base/status_macros.h"
 #include "tools/bench/dataset.h"
 #include "tools/bench/ingest_peer.h"
 #include "tools/bench/ingest_phase.h"
+#include "tools/bench/ingest_plot.h"
 #include "tools/bench/ingest_scenario.h"
 #include "tools/bench/ingest_searcher.h"
 #include "tools/bench/machine.h"
+#include "tools/bench/plot_file.h"
 #include "tools/bench/scratch_folder.h"
 #include "tools/bench/wal_command.h"
 
@@ -174,9 +177,28 @@ bool IsWanted(const IngestOptions& options, const std::string& scenario) {
                     scenario) > 0;
 }
 
+void PrintRows(const IngestOptions& options, const IngestScenario& scenario,
+               const std::vector<IngestRow>& rows) {
+  if (options.json) {
+    for (const IngestRow& row : rows) PrintLine(IngestRowJson(row));
+    return;
+  }
+  PrintLine(absl::StrFormat("\n%s: %s", scenario.name, scenario.meaning));
+  for (const std::string& line : IngestTable(rows)) PrintLine(line);
+}
+
+std::string PlotTitle(const IngestOptions& options, const Dataset& dataset) {
+  return absl::StrFormat(
+      "%s, %d dimensions: M %d, ef_construction %d, %d observations a space "
+      "before; commit %s",
+      dataset.name, dataset.base.dimension(), options.M,
+      options.ef_construction, options.preload, options.commit);
+}
+
 }  // namespace
 
 absl::Status RunIngestCommand(const IngestOptions& options) {
+  ENGRAM_RETURN_IF_ERROR(CheckPlot(options.plot));
   // Before any thread is started.
   ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<ScratchFolder> scratch,
                           ScratchFolder::Create());
@@ -186,17 +208,19 @@ absl::Status RunIngestCommand(const IngestOptions& options) {
     return absl::InvalidArgumentError(options.dataset + ": has no vectors");
   }
   PrintRun(options, dataset);
+  std::vector<IngestRun> runs;
   for (const IngestScenario& scenario : IngestScenarios()) {
     if (!IsWanted(options, scenario.name)) continue;
     ENGRAM_ASSIGN_OR_RETURN(
-        const std::vector<IngestRow> rows,
+        std::vector<IngestRow> rows,
         Measurement(options, scenario, dataset, scratch.get()).Run());
-    if (options.json) {
-      for (const IngestRow& row : rows) PrintLine(IngestRowJson(row));
-      continue;
-    }
-    PrintLine(absl::StrFormat("\n%s: %s", scenario.name, scenario.meaning));
-    for (const std::string& line : IngestTable(rows)) PrintLine(line);
+    PrintRows(options, scenario, rows);
+    runs.push_back(
+        {absl::StrCat(scenario.name, ": ", scenario.meaning), std::move(rows)});
+    // After each scenario: whoever ends a run early has a picture, too.
+    if (options.plot.empty()) continue;
+    ENGRAM_RETURN_IF_ERROR(
+        WritePlot(options.plot, PlotIngest(PlotTitle(options, dataset), runs)));
   }
   return absl::OkStatus();
 }

@@ -24,6 +24,7 @@ struct IngestOptions {
   Durability durability = Durability::kSync;
   uint64_t seed = 1;
   bool json = false;
+  std::string plot;  // a file for a picture; empty: none
   std::string commit;
 };
 

@@ -58,7 +58,10 @@ std::string IngestRowJson(const IngestRow& row) {
   for (const auto& [what, value] : row.ratio) ratio[what] = Rounded(value);
   Json timeline = Json::array();
   for (const IngestMoment& moment : row.timeline) {
-    timeline.push_back({Rounded(moment.s), moment.accepted, moment.indexed});
+    timeline.push_back({Rounded(moment.s), moment.accepted, moment.indexed,
+                        moment.refused, moment.pending,
+                        Rounded(moment.acknowledging.sum_s),
+                        Rounded(moment.indexing.sum_s)});
   }
   const Json object = {
       {"measurement", "ingest"},

@@ -54,7 +54,9 @@ struct IngestRow {
 
   std::optional<double> peer_per_s;       // of the wall
   std::optional<double> peer_per_core_s;  // of the processor
-  // In JSON alone: [seconds, accepted, indexed] for each tenth of a second.
+  // In JSON for each tenth of a second: [seconds, accepted, indexed, refused,
+  // pending, seconds from call to acknowledgement and to index, each summed
+  // over all records]. Empty where no database was measured.
   std::vector<IngestMoment> timeline;
 
   std::map<std::string, double> ratio;  // of per_core_s to that of a peer, ...

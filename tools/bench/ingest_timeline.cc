@@ -6,6 +6,13 @@
 #include "tools/bench/stopwatch.h"
 
 namespace engram::bench {
+namespace {
+
+IngestDurations DurationsOf(const LatencyStats& stats) {
+  return {.count = stats.count, .sum_s = absl::ToDoubleSeconds(stats.sum)};
+}
+
+}  // namespace
 
 IngestTimeline::IngestTimeline(Db* db) : db_(*db), thread_([this] { Run(); }) {}
 
@@ -30,9 +37,14 @@ void IngestTimeline::Run() {
       status_ = stats.status();
       return;
     }
-    moments_.push_back({.s = watch.ReadWall(),
-                        .accepted = stats->accepted_records,
-                        .indexed = stats->indexed_records});
+    moments_.push_back(
+        {.s = watch.ReadWall(),
+         .accepted = stats->accepted_records,
+         .indexed = stats->indexed_records,
+         .refused = stats->refused_writes,
+         .pending = stats->pending_records,
+         .acknowledging = DurationsOf(stats->latencies.to_durable),
+         .indexing = DurationsOf(stats->latencies.to_indexed)});
     std::this_thread::sleep_for(kInterval);
   }
 }

@@ -14,10 +14,21 @@
 
 namespace engram::bench {
 
+// Of all records so far. A quantile of a tenth of a second cannot be told from
+// those of the whole time that GetStats() has, but a mean follows from sums.
+struct IngestDurations {
+  uint64_t count = 0;
+  double sum_s = 0;
+};
+
 struct IngestMoment {
   double s = 0;  // since the load began
   uint64_t accepted = 0;
   uint64_t indexed = 0;
+  uint64_t refused = 0;           // writes
+  uint64_t pending = 0;           // right now
+  IngestDurations acknowledging;  // from the call
+  IngestDurations indexing;       // from the call
 };
 
 // Looks from when it is made until Stop(). A thread of its own.

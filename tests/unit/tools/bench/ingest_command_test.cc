@@ -1,6 +1,7 @@
 #include "tools/bench/ingest_command.h"
 
 #include <fstream>
+#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
@@ -110,6 +111,24 @@ TEST_F(IngestCommandTest, AMatrixThatIsNotThereIsNamed) {
   const absl::Status status = RunIngestCommand(options_);
   EXPECT_FALSE(status.ok());
   EXPECT_THAT(std::string(status.message()), HasSubstr("points-not"));
+}
+
+TEST_F(IngestCommandTest, DrawsEachPhase) {
+  options_.plot = directory_.PathOf("load.svg");
+  Run("article-overload");
+  std::ifstream file(options_.plot);
+  const std::string svg((std::istreambuf_iterator<char>(file)), {});
+  EXPECT_THAT(svg, HasSubstr(">article-overload: 20 spaces"));
+  EXPECT_THAT(svg, HasSubstr(">saturated<"));
+  EXPECT_THAT(svg, HasSubstr(">200 %<"));
+}
+
+TEST_F(IngestCommandTest, APlotThatCannotBeWrittenEndsItBeforeItBegins) {
+  options_.plot = directory_.PathOf("none/load.svg");
+  options_.dataset = Prefix() + "-not";  // would be read next
+  const absl::Status status = RunIngestCommand(options_);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("--plot " + options_.plot));
 }
 
 TEST(IngestReportTest, TheTableNamesWhatOnlySomeRowsHave) {
