@@ -62,6 +62,10 @@ const std::vector<Row>& IncludeTable() {
               {"tools/bench/wal_",
                {"tools/", "storage/", "schema/", "rocksdb/", "nlohmann/",
                 "absl/"}},
+              // Drives the workers and spaces of a database without one.
+              {"tools/bench/locality_spaces",
+               {"tools/", "engine/ingest/", "engine/space/",
+                "engine/index/epoch.h", "storage/", "schema/", "absl/"}},
               // Readers of foreign files: no engine, but the leaf's file
               // handling.
               {"tools/vectors/", {"tools/vectors/", "storage/base/", "absl/"}},

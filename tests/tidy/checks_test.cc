@@ -22,6 +22,9 @@ TEST(CheckIncludesTest, AllowsWhatTheTableAllows) {
   EXPECT_EQ(IncludeFindings("engine/db/a.cc", "\"engram/b.h\""), 0u);
   EXPECT_EQ(IncludeFindings("engine/index/a.cc", "<vector>"), 0u);
   EXPECT_EQ(IncludeFindings("tools/ctl/a.cc", "\"storage/wal/b.h\""), 0u);
+  EXPECT_EQ(IncludeFindings("tools/bench/locality_spaces.cc",
+                            "\"engine/ingest/b.h\""),
+            0u);
   EXPECT_EQ(IncludeFindings("tests/api/a.cc", "\"engine/db/b.h\""), 0u);
 }
 
@@ -43,6 +46,8 @@ TEST(CheckIncludesTest, RefusesEveryOtherDirection) {
            {"tools/bench/a.cc", "engine/db/b.h"},
            {"tools/bench/a.cc", "storage/wal/b.h"},
            {"tools/bench/wal_a.cc", "engram/db.h"},
+           {"tools/bench/locality_measure.cc", "engine/ingest/b.h"},
+           {"tools/bench/locality_spaces.cc", "engine/index/graph.h"},
            {"tools/vectors/a.cc", "engram/db.h"},
            {"engine/new_folder/a.cc", "absl/b.h"}}) {
     EXPECT_EQ(IncludeFindings(path, "\"" + include + "\""), 1u)

@@ -20,6 +20,7 @@
 #include "tools/bench/ingest_plot.h"
 #include "tools/bench/ingest_scenario.h"
 #include "tools/bench/ingest_searcher.h"
+#include "tools/bench/locality_measure.h"
 #include "tools/bench/machine.h"
 #include "tools/bench/plot_file.h"
 #include "tools/bench/scratch_folder.h"
@@ -187,6 +188,25 @@ void PrintRows(const IngestOptions& options, const IngestScenario& scenario,
   for (const std::string& line : IngestTable(rows)) PrintLine(line);
 }
 
+absl::Status RunLocality(const IngestOptions& options,
+                         const IngestScenario& scenario,
+                         const Dataset& dataset) {
+  NoisyRows rows(dataset.base, options.seed);
+  ENGRAM_ASSIGN_OR_RETURN(
+      const LocalityResult result,
+      MeasureLocality(scenario.spaces, dataset.base.dimension(), options,
+                      &rows));
+  if (!options.json) {
+    PrintLine(absl::StrFormat("\n%s: %s", scenario.name, scenario.meaning));
+  }
+  for (const std::string& line : options.json
+                                     ? LocalityJson(scenario.name, result)
+                                     : LocalityTable(result)) {
+    PrintLine(line);
+  }
+  return absl::OkStatus();
+}
+
 std::string PlotTitle(const IngestOptions& options, const Dataset& dataset) {
   return absl::StrFormat(
       "%s, %d dimensions: M %d, ef_construction %d, %d observations a space "
@@ -211,6 +231,10 @@ absl::Status RunIngestCommand(const IngestOptions& options) {
   std::vector<IngestRun> runs;
   for (const IngestScenario& scenario : IngestScenarios()) {
     if (!IsWanted(options, scenario.name)) continue;
+    if (scenario.is_locality) {
+      ENGRAM_RETURN_IF_ERROR(RunLocality(options, scenario, dataset));
+      continue;
+    }
     ENGRAM_ASSIGN_OR_RETURN(
         std::vector<IngestRow> rows,
         Measurement(options, scenario, dataset, scratch.get()).Run());

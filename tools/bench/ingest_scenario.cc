@@ -33,6 +33,12 @@ std::vector<IngestScenario> IngestScenarios() {
                       {.name = "100", .at_a_time = 100, .one_worker = true},
                       {.name = "10", .at_a_time = 10, .one_worker = true},
                       {.name = "1", .at_a_time = 1, .one_worker = true}}},
+          {.name = "article-locality",
+           .meaning = "200 spaces that no cache holds, indexed by their home "
+                      "workers or by any; no log",
+           .spaces = 200,
+           .is_locality = true,
+           .phases = {}},
           {.name = "scaling",
            .meaning = "20 spaces, one worker, then all",
            .spaces = 20,

@@ -45,6 +45,7 @@ struct IngestScenario {
   int spaces = 1;
   IngestPeer peer = IngestPeer::kNone;
   bool ends_at_process = false;  // Durability::kProcess whatever was asked for
+  bool is_locality = false;      // see locality_measure.h; has no phases
   std::vector<IngestPhase> phases;
 };
 

@@ -30,6 +30,19 @@ unsigned Processors() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
+uint64_t SharedCacheBytes() {
+  // sysconf() asks the processor, which tells a virtual machine of the caches
+  // of the whole socket.
+  std::ifstream file("/sys/devices/system/cpu/cpu0/cache/index3/size");
+  std::string size;
+  std::getline(file, size);
+  absl::string_view rest = size;
+  uint64_t kilobytes = 0;
+  return absl::ConsumeSuffix(&rest, "K") && absl::SimpleAtoi(rest, &kilobytes)
+             ? kilobytes << 10
+             : 0;
+}
+
 double LoadAverage() {
   double load = 0;
   return ::getloadavg(&load, 1) == 1 ? load : -1;

@@ -16,6 +16,10 @@ std::string ProcessorModel();
 // At least 1.
 unsigned Processors();
 
+// Of the third-level cache that the first processor shares with its neighbors;
+// 0 if unknown.
+uint64_t SharedCacheBytes();
+
 // Programs that wanted to run during the last minute, on average; what others
 // take, a measurement does not get. Negative if unknown.
 double LoadAverage();
