@@ -113,7 +113,7 @@ std::vector<std::string> LocalityJson(const std::string& scenario,
 std::vector<std::string> LocalityTable(const LocalityResult& result) {
   std::vector<std::string> lines = {absl::StrFormat(
       "%-9s %7s %7s %9s %9s %8s %7s %10s  %s", "PLACEMENT", "BATCH", "WORKERS",
-      "INDEXED", "PER S", "CPU US", "MOVES", "LLC MISSES", "CPU US, SLICES")};
+      "INDEXED", "PER S", "CPU US", "MOVES", "LLC/INSERT", "CPU US, SLICES")};
   for (const LocalityRow& row : result.rows) {
     const std::string misses =
         row.cache_misses_status.ok() && row.indexed > 0
