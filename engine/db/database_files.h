@@ -2,6 +2,7 @@
 //
 //   ENGRAM   format version and database id, as text; written once
 //   OWNER    pid of the process that owns the database, or did last
+//   STATS    what the owner says of itself at this moment; see stats_page.h
 //   wal/     the log; its flock is the ownership
 //   kv/      RocksDB
 

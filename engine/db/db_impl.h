@@ -30,6 +30,7 @@
 #include "engine/db/log_meter.h"
 #include "engine/db/operation_gate.h"
 #include "engine/db/producer_table.h"
+#include "engine/db/stats_publisher.h"
 #include "engine/ingest/admission_gate.h"
 #include "engine/ingest/worker_pool.h"
 #include "engine/space/catalog.h"
@@ -158,6 +159,25 @@ class DbImpl final : public wal::GroupSink {
   absl::Status CheckWritable() const;
   absl::Status CheckObservation(const space::SpaceState& space,
                                 const Observation& observation);
+  wal::Durability DurabilityOf(const WriteOptions& options) const;
+  absl::StatusOr<Lsn> AppendOne(schema::RecordType type, const SpacePtr& space,
+                                const Observation& observation,
+                                const WriteOptions& options, bool* duplicate);
+  absl::StatusOr<Lsn> Append(absl::Span<const schema::RecordDraft> drafts,
+                             absl::Span<const SpacePtr> spaces,
+                             const WriteOptions& options, bool* duplicate);
+  // Who is to be told. In this order: `callback` may hold the last handle but
+  // ours, and goes before `operation` lets the database be closed.
+  struct AsyncWrite {
+    std::shared_ptr<Operation> operation;
+    WriteCallback callback;
+  };
+  absl::Status AppendAsync(const schema::RecordDraft& draft,
+                           const SpacePtr& space, const WriteOptions& options,
+                           int64_t deadline, const AsyncWrite& write);
+  absl::StatusOr<Lsn> AppendAdmin(const schema::RecordDraft& draft);
+
+  // --- db_admit.cc
   // What a write was given of the room of a space, and as much of the room of
   // all (see AdmissionGate), and whether it counted for the space's quota.
   struct Share {
@@ -176,23 +196,6 @@ class DbImpl final : public wal::GroupSink {
   void CountRefusal(const absl::Status& status);
   absl::StatusOr<Lsn> Settle(const Admission& admission, Lsn lsn,
                              const absl::Status& logged);
-  wal::Durability DurabilityOf(const WriteOptions& options) const;
-  absl::StatusOr<Lsn> AppendOne(schema::RecordType type, const SpacePtr& space,
-                                const Observation& observation,
-                                const WriteOptions& options, bool* duplicate);
-  absl::StatusOr<Lsn> Append(absl::Span<const schema::RecordDraft> drafts,
-                             absl::Span<const SpacePtr> spaces,
-                             const WriteOptions& options, bool* duplicate);
-  // Who is to be told. In this order: `callback` may hold the last handle but
-  // ours, and goes before `operation` lets the database be closed.
-  struct AsyncWrite {
-    std::shared_ptr<Operation> operation;
-    WriteCallback callback;
-  };
-  absl::Status AppendAsync(const schema::RecordDraft& draft,
-                           const SpacePtr& space, const WriteOptions& options,
-                           int64_t deadline, const AsyncWrite& write);
-  absl::StatusOr<Lsn> AppendAdmin(const schema::RecordDraft& draft);
 
   // --- db_dead_letters.cc
   absl::Status CheckDeadLetters(const space::SpaceState& space);
@@ -268,6 +271,7 @@ class DbImpl final : public wal::GroupSink {
   std::unique_ptr<wal::Writer> writer_;
   std::unique_ptr<ingest::WorkerPool> pool_;
   std::thread checkpoint_thread_;
+  StatsPublisher stats_publisher_;
   bool catalog_exists_ = false;
   std::vector<std::string> unlisted_families_;  // to be dropped by Start()
   uint64_t replayed_records_ = 0;

@@ -14,6 +14,7 @@
 #include "schema/key_layout.h"
 #include "schema/limits.h"
 #include "schema/part_codec.h"
+#include "schema/stats_page.h"
 #include "storage/base/check.h"
 #include "storage/base/clock.h"
 #include "storage/base/status_macros.h"
@@ -186,6 +187,11 @@ absl::Status DbImpl::Start() {
     }
     checkpoint_thread_ = std::thread([this] { CheckpointLoop(); });
     if (segments_->live_count() > kSegmentsLeftMax) RequestCheckpoint();
+    if (options_.stats_interval != absl::ZeroDuration()) {
+      stats_publisher_.Start(absl::StrCat(path_, "/", schema::kStatsFileName),
+                             options_.stats_interval,
+                             [this] { return GetMetrics(); });
+    }
   }
   events_.Start();
   return absl::OkStatus();
@@ -340,6 +346,7 @@ absl::Status DbImpl::Close() {
   }
   if (segments_ != nullptr) segments_->StopWaiting();
   gate_.WaitEmpty();
+  stats_publisher_.Stop();
   {
     MutexLock lock(progress_mutex_);
     stopping_ = true;

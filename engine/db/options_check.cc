@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "engine/ingest/priority.h"
 #include "engram/observation.h"
 #include "schema/limits.h"
@@ -115,6 +116,11 @@ absl::Status CheckOptions(const Options& options) {
   ENGRAM_RETURN_IF_ERROR(CheckRange(
       "async_writes_max", options.async_writes_max, 1, kAsyncWritesMax));
   ENGRAM_RETURN_IF_ERROR(CheckQuota(options.space_quota));
+  if (options.stats_interval < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "stats_interval is ", absl::FormatDuration(options.stats_interval),
+        ", it must not be negative"));
+  }
   ENGRAM_RETURN_IF_ERROR(CheckRange(
       "dead_letters_max", options.dead_letters_max, 1, kDeadLettersMax));
   ENGRAM_RETURN_IF_ERROR(CheckRange(

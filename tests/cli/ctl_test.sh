@@ -550,6 +550,26 @@ for verb in info ls "search vectors --id v-0" verify compact \
   run --db db $verb
   expect_error 4 "$loader"
 done
+# Its owner says how it is, once a second.
+for i in 1 2 3 4 5 6 7 8 9 10; do
+  run --db db stats
+  if [[ $code -eq 0 ]]; then break; fi
+  sleep 0.5
+done
+expect_code 0
+expect out "published by process $loader, its owner, "
+expect out 'engram_space_live_records{space="vectors"} 3'
+run --db db stats vectors
+expect out 'engram_space_nodes{space="vectors"} 3'
+checks=$((checks + 1))
+if grep -q 'engram_workers' out; then fail "more than the space was shown"; fi
+run --json --db db stats
+expect out "\"published\":{\"pid\":$loader,\"unix_us\":"
+expect out '"engram_wal_failed":0.0'
+run --db db stats --prometheus
+expect out '# TYPE engram_spaces gauge'
+run --db db stats nosuch
+expect_error 1 'nothing of a space "nosuch"'
 for i in 1 2 3; do echo "{\"id\":\"$i\",\"vector\":[$i]}" >&3; done
 exec 3>&-
 finish_loader

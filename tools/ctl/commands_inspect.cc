@@ -12,6 +12,7 @@
 #include "storage/base/status_macros.h"
 #include "tools/ctl/open_database.h"
 #include "tools/ctl/output.h"
+#include "tools/ctl/published_stats.h"
 #include "tools/ctl/stats_json.h"
 #include "tools/ctl/verbs.h"
 
@@ -109,8 +110,16 @@ VerbResult List(const Global& global) {
 }
 
 VerbResult Stats(const Global& global, const StatsArguments& arguments) {
-  ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<Db> db,
-                          OpenDatabase(global.db, Access::kRead));
+  const absl::StatusOr<std::unique_ptr<Db>> opened =
+      OpenDatabase(global.db, Access::kRead);
+  if (absl::IsUnavailable(opened.status())) {
+    // Another process has it, and says itself how it is.
+    const absl::StatusOr<schema::StatsPage> page =
+        ReadPublishedStats(global.db);
+    if (page.ok()) return PrintPublishedStats(global, arguments, *page);
+  }
+  ENGRAM_RETURN_IF_ERROR(opened.status());
+  const std::unique_ptr<Db>& db = *opened;
   if (arguments.prometheus) {
     ENGRAM_ASSIGN_OR_RETURN(const Metrics metrics, db->GetMetrics());
     ENGRAM_RETURN_IF_ERROR(Print(PrometheusText(metrics)));

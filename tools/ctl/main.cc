@@ -80,9 +80,9 @@ void AddInspection(CLI::App& app, CommandLine& line) {
           "producers", [&line] { return Producers(line.global); });
   CLI::App* stats = AddVerb(
       app, line, "stats", "Prints every statistic of the database or a space",
-      "stats agent-7\nCounts begin when the database is opened, here by "
-      "engram-ctl. A program that has it\nopen serves its own: "
-      "engram/metrics.h.",
+      "stats agent-7\nCounts begin when the database is opened. If another "
+      "process has it open, its counts\nare shown, as it published them last; "
+      "else there are none yet, as engram-ctl opens it.",
       [&line] { return Stats(line.global, line.stats); });
   CLI::Option* space =
       stats->add_option("SPACE", line.stats.space, "Name of the space");

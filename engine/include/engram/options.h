@@ -182,6 +182,12 @@ struct Options {
   // observations, and gets its graph beyond.
   uint32_t flat_records_max = 1000;
 
+  // How often the owner writes its metrics to the file STATS of the database's
+  // folder, for `engram-ctl stats` in another process; less often where there
+  // is so much of them that it would take more than 1 % of a processor. Nothing
+  // is synced. Zero: never.
+  absl::Duration stats_interval = absl::Seconds(1);
+
   // Is told of checkpoints, refusals, failures and the like; see
   // engram/event_listener.h. Null: nobody is.
   std::shared_ptr<EventListener> listener;

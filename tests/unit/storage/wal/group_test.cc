@@ -57,9 +57,10 @@ TEST(GroupTest, ItsRecordsKeepInMemoryWhatIsNotWritten) {
 }
 
 TEST(GroupTest, ShowsTheStampsOfItsRecordsAlsoWhereItWasRead) {
+  const std::string payload = "text";
   Group group(0);
   for (uint64_t i = 0; i < 5; ++i) {
-    schema::RecordDraft draft = DraftOf("text");
+    schema::RecordDraft draft = DraftOf(payload);
     if (i % 2 == 1) draft.stamp = {i, 10 * i, i};
     group.Add(draft, 100 + i);
   }

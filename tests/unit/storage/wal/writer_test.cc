@@ -98,7 +98,8 @@ TEST_P(WriterTest, ARefusedConditionLogsNothing) {
   std::vector<LoggedRecord> written;
   {
     const auto log = Open();
-    const schema::RecordDraft draft = DraftOf("wanted");
+    const std::string payload = "wanted";
+    const schema::RecordDraft draft = DraftOf(payload);
     const auto drafts = absl::MakeConstSpan(&draft, 1);
     EverySecond condition;
     for (Lsn lsn = 1; lsn <= 20; ++lsn) {
