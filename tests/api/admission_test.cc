@@ -24,7 +24,7 @@ using testing::TestVector;
 
 constexpr uint32_t kDimension = 128;
 // Takes some tenths of a second to index.
-constexpr int kFlood = 6000 / testing::kSlowdown;
+constexpr int kFlood = 1200 + 4800 / testing::kSlowdown;
 
 class AdmissionTest : public ::testing::Test {
  protected:
