@@ -32,48 +32,51 @@ absl::StatusOr<DbImpl::Admission> DbImpl::Admit(
     ++share.demand.records;
     share.demand.bytes += AdmittedBytes(drafts[i]);
   }
-  Admission admitted;
+  Admission admission;
+  for (auto& [id, share] : shares) admission.push_back(std::move(share));
+  // The quotas first: who waits for one takes no room meanwhile.
   absl::Status status;
-  for (auto& [id, share] : shares) {
-    status = AdmitToSpace(&share, deadline);
-    if (!status.ok()) break;
-    admitted.push_back(std::move(share));
+  for (Share& share : admission) {
+    if (status.ok()) status = AdmitByQuota(&share, deadline);
   }
-  if (status.ok()) status = AdmitToTotal(admitted, deadline);
-  if (status.ok()) return admitted;
-  for (const Share& share : admitted) CancelShare(share);
+  for (Share& share : admission) {
+    if (status.ok()) status = AdmitToSpace(&share, deadline);
+  }
+  if (status.ok()) status = AdmitToTotal(admission, deadline);
+  if (status.ok()) return admission;
+  for (const Share& share : admission) CancelShare(share);
   return status;
 }
 
-// The quota first: who waits for that takes no room meanwhile.
+absl::Status DbImpl::AdmitByQuota(Share* share, int64_t deadline) {
+  ingest::Quota& quota = share->space->quota();
+  if (!quota.is_limited()) return absl::OkStatus();
+  ingest::Refusal refusal;
+  const absl::Status status =
+      quota.Admit(share->demand, MicrosLeft(deadline), &refusal);
+  share->metered = status.ok();
+  return Refused(status,
+                 refusal.of_bytes ? RefusalCause::kSpaceByteRate
+                                  : RefusalCause::kSpaceRecordRate,
+                 refusal.retry_after_micros);
+}
+
 absl::Status DbImpl::AdmitToSpace(Share* share, int64_t deadline) {
   ingest::Refusal refusal;
-  ingest::Quota& quota = share->space->quota();
-  if (quota.is_limited()) {
-    const absl::Status status =
-        quota.Admit(share->demand, MicrosLeft(deadline), &refusal);
-    if (!status.ok()) {
-      return Refused(status,
-                     refusal.of_bytes ? RefusalCause::kSpaceByteRate
-                                      : RefusalCause::kSpaceRecordRate,
-                     refusal.retry_after_micros);
-    }
-    share->metered = true;
-  }
   const absl::Status status =
       share->space->gate().Admit(share->demand, MicrosLeft(deadline), &refusal);
-  if (status.ok()) return status;
-  if (share->metered) quota.GiveBack(share->demand);
+  share->admitted = status.ok();
   return Refused(status,
                  refusal.of_bytes ? RefusalCause::kSpaceBytes
                                   : RefusalCause::kSpaceRecords,
                  refusal.retry_after_micros);
 }
 
-// What was admitted to a space is not written after all.
+// Gives back what a write had that is not logged after all.
 void DbImpl::CancelShare(const Share& share) {
-  share.space->gate().Cancel(share.demand.records, share.demand.bytes);
-  if (share.metered) share.space->quota().GiveBack(share.demand);
+  const ingest::Demand& demand = share.demand;
+  if (share.admitted) share.space->gate().Cancel(demand.records, demand.bytes);
+  if (share.metered) share.space->quota().GiveBack(demand);
 }
 
 absl::Status DbImpl::AdmitToTotal(const Admission& admission,

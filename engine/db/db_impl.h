@@ -178,18 +178,21 @@ class DbImpl final : public wal::GroupSink {
   absl::StatusOr<Lsn> AppendAdmin(const schema::RecordDraft& draft);
 
   // --- db_admit.cc
-  // What a write was given of the room of a space, and as much of the room of
-  // all (see AdmissionGate), and whether it counted for the space's quota.
+  // What a write demands of the room of a space, and as much of the room of all
+  // (see AdmissionGate), and whether it counted for the space's quota and has
+  // the room.
   struct Share {
     SpacePtr space;
     ingest::Demand demand;
     bool metered = false;
+    bool admitted = false;
   };
   using Admission = std::vector<Share>;
 
   absl::StatusOr<Admission> Admit(absl::Span<const schema::RecordDraft> drafts,
                                   absl::Span<const SpacePtr> spaces,
                                   int64_t deadline);
+  static absl::Status AdmitByQuota(Share* share, int64_t deadline);
   static absl::Status AdmitToSpace(Share* share, int64_t deadline);
   static void CancelShare(const Share& share);
   absl::Status AdmitToTotal(const Admission& admission, int64_t deadline);
