@@ -170,15 +170,15 @@ TEST_F(SpaceDeadLettersTest, ASearchThatBeganBeforeTheEndStillFindsIt) {
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-// The process gets no more memory than it has, but for a megabyte.
+// The process gets no more memory than it has, but for so much.
 class MemoryLimit {
  public:
-  MemoryLimit() {
+  explicit MemoryLimit(uint64_t spare_bytes) {
     ::getrlimit(RLIMIT_AS, &before_);
     uint64_t pages = 0;
     std::ifstream("/proc/self/statm") >> pages;
     rlimit limit = before_;
-    limit.rlim_cur = pages * 4096 + (1 << 20);
+    limit.rlim_cur = pages * 4096 + spare_bytes;
     EXPECT_EQ(::setrlimit(RLIMIT_AS, &limit), 0);
   }
   ~MemoryLimit() { ::setrlimit(RLIMIT_AS, &before_); }
@@ -191,7 +191,7 @@ TEST_F(SpaceDeadLettersTest, WithoutMemoryForAGraphASpaceStaysFlat) {
   slots_max_ = SpaceLimits().slots_max;
   Make(/*flat_records_max=*/5);
   {
-    const MemoryLimit limit;
+    const MemoryLimit limit(1 << 20);  // a chunk needs more than two
     ObserveSome(0, 10);
     EXPECT_FALSE(space_->GetStats(0).has_graph);
   }
@@ -209,7 +209,7 @@ TEST_F(SpaceDeadLettersTest, WithoutMemoryForNodesTheRestAreDeadLetters) {
   Make(/*flat_records_max=*/5);
   ObserveSome(0, 2000);
   {
-    const MemoryLimit limit;
+    const MemoryLimit limit(6 << 20);
     ObserveSome(2000, 2100);
   }
   EXPECT_EQ(DeadIds().size(), 52u);
