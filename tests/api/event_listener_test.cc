@@ -318,6 +318,7 @@ TEST_F(WorkingListenerTest, HoldsUpNobody) {
   EXPECT_FALSE(working_->finished);
   go = true;
   go.notify_all();
+  EXPECT_TRUE(db_->Close().ok()) << "and the listener has let go of `go`";
 }
 
 // The call is in the database when Close() begins.
