@@ -8,6 +8,7 @@
 #include "engine/db/admission_limits.h"
 #include "engine/db/db_impl.h"
 #include "engine/db/write_steps.h"
+#include "storage/base/status_macros.h"
 
 namespace engram::internal {
 
@@ -26,6 +27,7 @@ absl::StatusOr<DbImpl::Admission> DbImpl::Admit(
   // room do so in the same order.
   std::map<uint64_t, Share> shares;
   for (size_t i = 0; i < drafts.size(); ++i) {
+    ENGRAM_RETURN_IF_ERROR(CheckDeadLetters(*spaces[i], drafts[i]));
     Share& share = shares[spaces[i]->id()];
     share.space = spaces[i];
     share.demand.priority = static_cast<ingest::Priority>(drafts[i].priority);

@@ -1,5 +1,6 @@
 // What was accepted and could not be indexed; see engram/dead_letter.h.
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -40,6 +41,18 @@ absl::StatusOr<std::shared_ptr<const space::TailEntry>> DbImpl::FindDeadLetter(
 
 absl::StatusOr<Lsn> DbImpl::RetryDeadLetter(const SpacePtr& space, Lsn lsn,
                                             const WriteOptions& options) {
+  return EndDeadLetter(schema::RecordType::kObserve, space, lsn, options);
+}
+
+absl::StatusOr<Lsn> DbImpl::DropDeadLetter(const SpacePtr& space, Lsn lsn,
+                                           const WriteOptions& options) {
+  return EndDeadLetter(schema::RecordType::kRemove, space, lsn, options);
+}
+
+// By a record of this type: the same observation again, or its removal.
+absl::StatusOr<Lsn> DbImpl::EndDeadLetter(schema::RecordType type,
+                                          const SpacePtr& space, Lsn lsn,
+                                          const WriteOptions& options) {
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
   ENGRAM_RETURN_IF_ERROR(CheckWritable());
@@ -47,35 +60,25 @@ absl::StatusOr<Lsn> DbImpl::RetryDeadLetter(const SpacePtr& space, Lsn lsn,
   ENGRAM_ASSIGN_OR_RETURN(const auto entry, FindDeadLetter(*space, lsn));
   const schema::RecordView& record = entry->record;
   return AppendOne(
-      schema::RecordType::kObserve, space,
+      type, space,
       {record.id, record.vector, record.payload, record.timestamp_us}, options,
       nullptr);
 }
 
-absl::StatusOr<Lsn> DbImpl::DropDeadLetter(const SpacePtr& space, Lsn lsn,
-                                           const WriteOptions& options) {
-  const Operation operation(gate_);
-  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
-  ENGRAM_RETURN_IF_ERROR(CheckWritable());
-  ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
-  ENGRAM_ASSIGN_OR_RETURN(const auto entry, FindDeadLetter(*space, lsn));
-  Observation removed;
-  removed.id = entry->record.id;
-  return AppendOne(schema::RecordType::kRemove, space, removed, options,
-                   nullptr);
-}
-
-absl::Status DbImpl::CheckDeadLetters(const space::SpaceState& space) {
+// An observation that replaces a dead letter adds none.
+absl::Status DbImpl::CheckDeadLetters(const space::SpaceState& space,
+                                      const schema::RecordDraft& draft) const {
   const size_t count = space.dead_letter_count();
-  if (count < options_.dead_letters_max) return absl::OkStatus();
-  const absl::Status status =
-      AttachRefusal(absl::ResourceExhaustedError(absl::StrCat(
-                        "space \"", space.name(), "\": holds ", count,
-                        " dead letters, allowed are ",
-                        options_.dead_letters_max, "; retry or drop them")),
-                    RefusalCause::kDeadLetters, std::nullopt);
-  CountRefusal(status);
-  return status;
+  if (count < options_.dead_letters_max ||
+      draft.type != schema::RecordType::kObserve ||
+      space.IsDeadLetter(draft.id)) {
+    return absl::OkStatus();
+  }
+  return AttachRefusal(absl::ResourceExhaustedError(absl::StrCat(
+                           "space \"", space.name(), "\": holds ", count,
+                           " dead letters, allowed are ",
+                           options_.dead_letters_max, "; retry or drop them")),
+                       RefusalCause::kDeadLetters, std::nullopt);
 }
 
 }  // namespace engram::internal

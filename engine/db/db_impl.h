@@ -158,7 +158,7 @@ class DbImpl final : public wal::GroupSink {
   // --- db_write.cc
   absl::Status CheckWritable() const;
   absl::Status CheckObservation(const space::SpaceState& space,
-                                const Observation& observation);
+                                const Observation& observation) const;
   wal::Durability DurabilityOf(const WriteOptions& options) const;
   absl::StatusOr<Lsn> AppendOne(schema::RecordType type, const SpacePtr& space,
                                 const Observation& observation,
@@ -201,7 +201,11 @@ class DbImpl final : public wal::GroupSink {
                              const absl::Status& logged);
 
   // --- db_dead_letters.cc
-  absl::Status CheckDeadLetters(const space::SpaceState& space);
+  absl::StatusOr<Lsn> EndDeadLetter(schema::RecordType type,
+                                    const SpacePtr& space, Lsn lsn,
+                                    const WriteOptions& options);
+  absl::Status CheckDeadLetters(const space::SpaceState& space,
+                                const schema::RecordDraft& draft) const;
   absl::StatusOr<std::shared_ptr<const space::TailEntry>> FindDeadLetter(
       const space::SpaceState& space, Lsn lsn) const;
 

@@ -82,7 +82,7 @@ absl::Status DbImpl::CheckWritable() const {
 }
 
 absl::Status DbImpl::CheckObservation(const space::SpaceState& space,
-                                      const Observation& observation) {
+                                      const Observation& observation) const {
   ENGRAM_RETURN_IF_ERROR(space::CheckId(space.description(), observation.id));
   if (observation.payload.size() > kPayloadBytesMax) {
     return absl::InvalidArgumentError(
@@ -90,9 +90,7 @@ absl::Status DbImpl::CheckObservation(const space::SpaceState& space,
                      observation.payload.size(), " bytes, allowed are up to ",
                      kPayloadBytesMax));
   }
-  ENGRAM_RETURN_IF_ERROR(
-      space::CheckVector(space.description(), observation.vector));
-  return CheckDeadLetters(space);
+  return space::CheckVector(space.description(), observation.vector);
 }
 
 absl::StatusOr<Lsn> DbImpl::Observe(const SpacePtr& space,

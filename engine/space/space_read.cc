@@ -182,6 +182,13 @@ Latencies SpaceState::GetLatencies() const {
   return latencies_ == nullptr ? Latencies() : *latencies_;
 }
 
+bool SpaceState::IsDeadLetter(absl::string_view id) const {
+  MutexLock lock(mutex_);
+  const std::optional<VersionRef> version = versions_.Find(id);
+  return version.has_value() && version->entry() != nullptr &&
+         version->entry()->dead;
+}
+
 std::vector<DeadLetters::Letter> SpaceState::ListDeadLetters() const {
   std::vector<DeadLetters::Letter> letters;
   MutexLock lock(mutex_);

@@ -168,6 +168,9 @@ class SpaceState final : public ingest::BacklogOwner {
     return dead_letter_count_.load(std::memory_order_relaxed);
   }
 
+  // Whether the current version of an id is a dead letter.
+  bool IsDeadLetter(absl::string_view id) const;
+
   // What could not be indexed, by LSN, with the vector and payload of each.
   std::vector<DeadLetters::Letter> ListDeadLetters() const;
 

@@ -174,8 +174,8 @@ struct Options {
   SpaceQuota space_quota;
 
   // Observations that a space keeps although they could not be indexed (see
-  // engram/dead_letter.h); with so many, further ones are refused. 1 to
-  // 1,000,000.
+  // engram/dead_letter.h); with so many, further ones are refused, but for new
+  // versions of these. 1 to 1,000,000.
   uint32_t dead_letters_max = 1000;
 
   // A space is scanned exactly while it holds at most this many versions of

@@ -215,6 +215,31 @@ TEST_F(DeadLettersTest, WithTooManyASpaceTakesNoMore) {
   EXPECT_TRUE(absl::IsFailedPrecondition(space_.ListDeadLetters().status()));
 }
 
+// The check of room comes behind that of the stamp, and lets a way out.
+TEST_F(DeadLettersTest, WithTooManyARepetitionAndANewVersionOfOneAreAnswered) {
+  ASSERT_TRUE(db_->Close().ok());
+  options_.dead_letters_max = 1;
+  Open(kRoom);
+  ObserveSome(0, kRoom);
+  WriteOptions stamped;
+  stamped.stamp = ProducerStamp{7, 1};
+  const std::vector<float> vector = TestVector(kDimension, kRoom);
+  const Observation last{"id20", vector, "payload", kRoom};
+  const auto lsn = space_.Observe(last, stamped);
+  ASSERT_TRUE(lsn.ok()) << lsn.status();
+  WaitIndexed();
+  ASSERT_TRUE(absl::IsResourceExhausted(TryToObserve(21).status()));
+  bool duplicate = false;
+  const auto again = space_.Observe(last, stamped, &duplicate);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(duplicate);
+  EXPECT_EQ(*again, *lsn);
+  EXPECT_TRUE(TryToObserve(kRoom).ok()) << "in the place of the dead letter";
+  WaitIndexed();
+  EXPECT_EQ(Letters().size(), 1u);
+  EXPECT_EQ(db_->GetStats()->refused.dead_letters, 1u);
+}
+
 TEST_F(DeadLettersTest, ADroppedSpaceTakesThemAlong) {
   ObserveSome(0, 22);
   ASSERT_TRUE(db_->DropSpace("a").ok());
