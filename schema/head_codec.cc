@@ -10,6 +10,7 @@ namespace engram::schema {
 namespace {
 
 constexpr uint32_t kCentreVersionMin = 2;
+constexpr uint32_t kLinkDeltasVersionMin = 4;
 
 // A head may list more than the other tables, but has only a few tables.
 using FlatReferences = flatbuffers::Vector<const fb::PartReference*>;
@@ -37,9 +38,10 @@ std::vector<PartReference> ReadReferences(const FlatReferences* flat) {
   return references;
 }
 
-// The parts must cover [0, slot_count) once and in order.
+// The parts must cover [0, slot_count) once and in order, or, if they may be
+// `partial`, the rows up to one of these.
 absl::Status CheckCoverage(absl::string_view what,
-                           absl::Span<const PartReference> parts,
+                           absl::Span<const PartReference> parts, bool partial,
                            const Head& head) {
   uint64_t next = 0;
   for (const PartReference& part : parts) {
@@ -51,9 +53,40 @@ absl::Status CheckCoverage(absl::string_view what,
     }
     next += part.count;
   }
-  if (next != head.slot_count) {
+  if (next > head.slot_count || (!partial && next != head.slot_count)) {
     return absl::DataLossError(absl::StrCat(
         "head: ", what, " parts hold ", next, " rows of ", head.slot_count));
+  }
+  return absl::OkStatus();
+}
+
+// Deltas are younger than the base. That each row is in one or the other shows
+// when all are read.
+absl::Status CheckDeltas(const Head& head, uint32_t format_version) {
+  if (head.link_deltas.empty()) return absl::OkStatus();
+  if (format_version < kLinkDeltasVersionMin) {
+    return absl::DataLossError(absl::StrCat(
+        "head: has link deltas in format version ", format_version));
+  }
+  const uint64_t base_generation =
+      head.link_parts.empty() ? 0 : head.link_parts.back().generation;
+  const PartReference* before = nullptr;
+  for (const PartReference& part : head.link_deltas) {
+    const bool continues =
+        before != nullptr && part.generation == before->generation;
+    const bool in_order =
+        continues
+            ? part.index == before->index + 1
+            : part.index == 0 &&
+                  part.generation > (before != nullptr ? before->generation
+                                                       : base_generation);
+    if (!in_order || part.count == 0 || part.generation > head.generation ||
+        uint64_t{part.first_slot} + part.count > head.slot_count) {
+      return absl::DataLossError(absl::StrCat(
+          "head: link delta ", part.generation, "/", part.index, " of ",
+          part.count, " rows from ", part.first_slot, " on is out of order"));
+    }
+    before = &part;
   }
   return absl::OkStatus();
 }
@@ -95,10 +128,11 @@ std::string EncodeHead(const Head& head) {
   const auto vectors = CreateReferences(head.vector_parts, &builder);
   const auto links = CreateReferences(head.link_parts, &builder);
   const auto centre = builder.CreateVector(head.centre);
+  const auto deltas = CreateReferences(head.link_deltas, &builder);
   builder.Finish(fb::CreateHead(
       builder, kCheckpointFormatVersion, head.generation, head.checkpoint_lsn,
       space, head.slot_count, head.live_count, head.has_graph, head.entry_slot,
-      head.entry_layer, vectors, links, centre, head.dead_letters));
+      head.entry_layer, vectors, links, centre, head.dead_letters, deltas));
   return Wrap({ValueKind::kHead, head.space.id, head.generation}, builder);
 }
 
@@ -116,6 +150,7 @@ absl::StatusOr<Head> DecodeHead(uint64_t space_id, absl::string_view value) {
                      kCheckpointFormatVersion));
   }
   if (!IsAligned(flat->vector_parts(), alignof(fb::PartReference)) ||
+      !IsAligned(flat->link_deltas(), alignof(fb::PartReference)) ||
       !IsAligned(flat->link_parts(), alignof(fb::PartReference))) {
     return absl::DataLossError("head: misaligned");
   }
@@ -130,6 +165,7 @@ absl::StatusOr<Head> DecodeHead(uint64_t space_id, absl::string_view value) {
   head.entry_layer = flat->entry_layer();
   head.vector_parts = ReadReferences(flat->vector_parts());
   head.link_parts = ReadReferences(flat->link_parts());
+  head.link_deltas = ReadReferences(flat->link_deltas());
   if (flat->centre() != nullptr) {
     head.centre.assign(flat->centre()->begin(), flat->centre()->end());
   }
@@ -142,8 +178,11 @@ absl::StatusOr<Head> DecodeHead(uint64_t space_id, absl::string_view value) {
     return absl::DataLossError("head: a field is out of range");
   }
   ENGRAM_RETURN_IF_ERROR(CheckCentre(head, flat->format_version()));
-  ENGRAM_RETURN_IF_ERROR(CheckCoverage("vector", head.vector_parts, head));
-  ENGRAM_RETURN_IF_ERROR(CheckCoverage("link", head.link_parts, head));
+  ENGRAM_RETURN_IF_ERROR(
+      CheckCoverage("vector", head.vector_parts, /*partial=*/false, head));
+  ENGRAM_RETURN_IF_ERROR(CheckDeltas(head, flat->format_version()));
+  ENGRAM_RETURN_IF_ERROR(
+      CheckCoverage("link", head.link_parts, !head.link_deltas.empty(), head));
   return head;
 }
 

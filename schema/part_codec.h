@@ -40,7 +40,12 @@ struct Head {
   uint32_t entry_slot = 0;
   uint32_t entry_layer = 0;
   std::vector<PartReference> vector_parts;  // by first_slot, without gaps
-  std::vector<PartReference> link_parts;    // by index, without gaps
+  // The base of the links: rows from 0 on, by first_slot, without gaps. Of
+  // versions before 4, all rows.
+  std::vector<PartReference> link_parts;
+  // What has changed since then, and what is new, by generation and index; of
+  // the parts that have a row the last one holds. Empty before version 4.
+  std::vector<PartReference> link_deltas;
   // What the graph's vectors are centred by; empty, or `dimension` finite
   // numbers. Empty without a graph and in heads of version 1.
   std::vector<float> centre;
@@ -90,7 +95,7 @@ struct NodeLinks {
   uint32_t twin_of = kNoTwin;  // its head's row
 };
 
-// Rows of one link part.
+// Rows of one link part at most.
 inline constexpr uint32_t kLinkPartNodes = 4096;
 
 // Sorts each node's neighbors. A twin must be neither removed nor have layers.

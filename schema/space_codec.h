@@ -19,7 +19,7 @@ namespace engram::schema {
 // where a head has no centre and removed rows are still nodes, and 2, where
 // there are no producers. The catalog has the number too, so that an older
 // build refuses the database as a whole.
-inline constexpr uint32_t kCheckpointFormatVersion = 3;
+inline constexpr uint32_t kCheckpointFormatVersion = 4;
 
 // A space as it was created; nothing of it changes afterwards.
 struct SpaceDescription {

@@ -254,6 +254,23 @@ class Graph {
   void CopyLinks(uint32_t slot, uint32_t layer,
                  std::vector<uint32_t>* out) const;
 
+  // Appends the links of the node `slot` on `layer`, on which it stands, to
+  // `out`. *Writer.*
+  template <typename Words>
+  void AppendLinks(uint32_t slot, uint32_t layer, Words* out) const {
+    const LinkList links = nodes_.links(slot, layer);
+    for (uint32_t i = 0; i < links.capacity(); ++i) {
+      const uint32_t id = links.id(i);
+      if (id == kNoSlot) return;
+      out->push_back(id);
+    }
+  }
+
+  // The slots of which something that is saved - layers, links, the head of a
+  // twin - may have changed since the last call, or since FinishRestore().
+  // *Writer.*
+  ChangedSlots TakeChanged() { return nodes_.TakeChanged(); }
+
   // A saved graph is restored by GrowTo(), Fill() for all slots that were
   // nodes or twins, RestoreNode() and RestoreTwin() for each of them in any
   // order, RestoreEntryPoint(), and FinishRestore(), which checks what no

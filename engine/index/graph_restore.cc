@@ -170,13 +170,15 @@ absl::Status Graph::FinishRestore() {
       ENGRAM_RETURN_IF_ERROR(CheckRestoredLinks(slot, layer));
     }
   }
+  ENGRAM_RETURN_IF_ERROR(LinkRestoredTwins());
+  // What follows is not as it was saved.
+  nodes_.TakeChanged();
   for (uint32_t slot = 0; slot < slot_count(); ++slot) {
     if (!nodes_.is_node(slot)) continue;
     for (uint32_t layer = 0; layer <= top_layer(slot); ++layer) {
       editor_.Rebuild(slot, layer);
     }
   }
-  ENGRAM_RETURN_IF_ERROR(LinkRestoredTwins());
   StoreSpanningTree();
   return absl::OkStatus();
 }

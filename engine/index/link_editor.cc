@@ -36,11 +36,13 @@ void LinkEditor::NoteDropped(uint32_t from, uint32_t layer, uint32_t to) {
   }
   // One hub the less in the list of `to`; no list of in-links is concerned.
   if (layer == 0) --nodes_.in_degree(from);
+  nodes_.MarkChanged(to);
   back.Remove(from);
 }
 
 void LinkEditor::Add(uint32_t from, uint32_t layer, uint32_t to) {
   LinkList links = nodes_.links(from, layer);
+  nodes_.MarkChanged(from);
   NoteAdded(from, layer, to);
   links.Append(links.degree(), to);
 }
@@ -59,6 +61,8 @@ void LinkEditor::Assign(uint32_t from, uint32_t layer,
       gone_.pop_back();
     }
   }
+  if (gone_.empty() && come_.empty()) return;
+  nodes_.MarkChanged(from);
   links.Exchange(gone_, come_);
   for (const uint32_t id : come_) NoteAdded(from, layer, id);
   for (const uint32_t id : gone_) NoteDropped(from, layer, id);
@@ -68,6 +72,7 @@ void LinkEditor::Replace(uint32_t from, uint32_t layer, uint32_t i,
                          uint32_t to) {
   LinkList links = nodes_.links(from, layer);
   const uint32_t before = links.id(i);
+  nodes_.MarkChanged(from);
   links.Replace(i, to);
   NoteAdded(from, layer, to);
   NoteDropped(from, layer, before);
@@ -83,6 +88,7 @@ void LinkEditor::Succeed(uint32_t slot, uint32_t heir, uint32_t layer,
     one_way_.Replace(*nodes_.one_way(id, layer), slot, heir);
   }
   for (const uint32_t in_neighbor : in_neighbors) {
+    nodes_.MarkChanged(in_neighbor);
     nodes_.links(in_neighbor, layer).ReplaceId(slot, heir);
   }
 }
@@ -118,6 +124,7 @@ void LinkEditor::Rebuild(uint32_t slot, uint32_t layer) {
   for (const uint32_t id : ids_) {
     if (!nodes_.links(id, layer).Contains(slot)) {
       if (IsHub(id, layer)) {
+        nodes_.MarkChanged(slot);
         links.Remove(id);
         continue;
       }

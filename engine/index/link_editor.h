@@ -1,5 +1,6 @@
 // Changes to neighbor lists, which keep the in-neighbors of every node known:
-// those of its neighbors that link back, and the list of one-way in-links.
+// those of its neighbors that link back, and the list of one-way in-links. Each
+// node whose list is changed is marked so in the NodeStore.
 //
 // Thread safety: the graph's writer's own; readers may look at the lists.
 

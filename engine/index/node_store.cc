@@ -145,6 +145,7 @@ void NodeStore::InitNode(uint32_t slot, uint32_t top_layer) {
   ENGRAM_CHECK(top_layer <= kLayerMax);
   NodeHeader* node = header(slot);
   ENGRAM_CHECK(node->kind == Kind::kFree && node->upper == nullptr);
+  MarkChanged(slot);
   if (top_layer > 0) {
     node->upper = AllocateUpper(top_layer);
   }
@@ -162,6 +163,7 @@ void NodeStore::InitNode(uint32_t slot, uint32_t top_layer) {
 
 void NodeStore::MakeTwin(uint32_t slot, uint32_t head) {
   ENGRAM_CHECK(is_node(head) && !is_linked(slot));
+  MarkChanged(slot);
   NodeHeader* twin = header(slot);
   twin->parent = ChainOf(head);
   twin->kind = Kind::kTwin;
@@ -208,6 +210,7 @@ void NodeStore::InheritNode(uint32_t slot, uint32_t heir) {
     free_chains_.push_back(chain);
   } else {
     chain_heads_[chain] = heir;
+    new_heads_.push_back(heir);
   }
   header(heir)->kind = Kind::kFree;
   const uint32_t top = top_layer(slot);
@@ -236,6 +239,18 @@ void NodeStore::Release(uint32_t slot) {
   free_upper_[node->top_layer].push_back(node->upper);
   node->upper = nullptr;
   node->top_layer = 0;
+}
+
+ChangedSlots NodeStore::TakeChanged() {
+  for (const uint32_t head : std::exchange(new_heads_, {})) {
+    // It may have gone meanwhile; its own heir is in the list, then.
+    if (!is_node(head)) continue;
+    for (uint32_t slot = header(head)->next_twin; slot != kNoSlot;
+         slot = header(slot)->next_twin) {
+      MarkChanged(slot);
+    }
+  }
+  return std::exchange(changed_, {});
 }
 
 void NodeStore::StoreNextTwin(uint32_t slot, uint32_t next) {

@@ -35,6 +35,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "engine/index/changed_slots.h"
 #include "engine/index/layer_assignment.h"
 #include "engine/index/link_list.h"
 #include "engine/index/neighbor.h"
@@ -172,6 +173,14 @@ class NodeStore {
     return node->upper + (layer - 1) * UpperWords() + kUpperOneWay;
   }
 
+  // Notes that the slot is not any more what was saved of it: its kind, its
+  // layers or its links, or the head of a twin. Changes of kind are noted here,
+  // those of links by the LinkEditor.
+  void MarkChanged(uint32_t slot) { changed_.Mark(slot); }
+
+  // The slots that were noted since the last call, and maybe a few more.
+  ChangedSlots TakeChanged();
+
   // On layer 0; kept by the LinkEditor.
   uint16_t& in_degree(uint32_t slot) const { return header(slot)->in_degree; }
 
@@ -270,6 +279,10 @@ class NodeStore {
   // goes, one word changes.
   std::vector<uint32_t> chain_heads_;
   std::vector<uint32_t> free_chains_;
+  ChangedSlots changed_;
+  // Nodes that took the place of one with more twins: the head of these has
+  // changed. They are only looked for in TakeChanged().
+  std::vector<uint32_t> new_heads_;
   // By layer from 1: the nodes whose top layer it is.
   std::array<std::vector<uint32_t>, kLayerMax + 1> standing_;
 };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/space/link_writer.h"
 #include "engine/space/part_reader.h"
 #include "schema/envelope.h"
 #include "schema/key_layout.h"
@@ -116,29 +117,6 @@ absl::Status PutDeadLetters(const SpaceSnapshot& snapshot, uint64_t space_id,
   return absl::OkStatus();
 }
 
-// The keys of the links before, which a new base replaces, sort before its
-// own: their generation is lower.
-absl::Status PutLinks(SpaceSnapshot* snapshot, uint64_t space_id,
-                      schema::Head* head, kv::Ingest* ingest) {
-  for (const schema::PartReference& part : snapshot->previous.link_parts) {
-    ENGRAM_RETURN_IF_ERROR(
-        ingest->Delete(schema::LinkPartKey(part.generation, part.index)));
-  }
-  std::vector<schema::NodeLinks> nodes =
-      snapshot->links.Take(schema::kLinkPartNodes);
-  for (uint32_t index = 0; !nodes.empty(); ++index) {
-    const std::string value = schema::EncodeLinkPart(space_id, head->generation,
-                                                     absl::MakeSpan(nodes));
-    ENGRAM_RETURN_IF_ERROR(
-        ingest->Put(schema::LinkPartKey(head->generation, index), value));
-    head->link_parts.push_back({head->generation, index, nodes.front().slot,
-                                static_cast<uint32_t>(nodes.size()),
-                                schema::EnvelopeCrc(value)});
-    nodes = snapshot->links.Take(schema::kLinkPartNodes);
-  }
-  return absl::OkStatus();
-}
-
 // Records and removals, merged into one ascending sequence of keys.
 absl::Status PutRecords(const SpaceSnapshot& snapshot, uint64_t space_id,
                         kv::Ingest* ingest) {
@@ -176,7 +154,8 @@ absl::StatusOr<uint64_t> Save(SpaceState* space, SpaceSnapshot* snapshot,
   ENGRAM_RETURN_IF_ERROR(
       PutVectors(*space, *snapshot, *store, head, ingest.get()));
   ENGRAM_RETURN_IF_ERROR(PutDeadLetters(*snapshot, space->id(), ingest.get()));
-  ENGRAM_RETURN_IF_ERROR(PutLinks(snapshot, space->id(), head, ingest.get()));
+  ENGRAM_RETURN_IF_ERROR(PutLinks(*store, space->family(), snapshot->previous,
+                                  &snapshot->links, head, ingest.get()));
   const std::string encoded_head = schema::EncodeHead(*head);
   if (encoded_head.size() > schema::kHeadBytesMax) {
     return absl::ResourceExhaustedError(absl::StrCat(

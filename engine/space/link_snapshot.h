@@ -1,39 +1,58 @@
-// The links of all rows, as a checkpoint found them.
+// The links that have changed since the last checkpoint, as a new one found
+// them.
 
 #ifndef ENGRAM_ENGINE_SPACE_LINK_SNAPSHOT_H_
 #define ENGRAM_ENGINE_SPACE_LINK_SNAPSHOT_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
-#include "schema/part_codec.h"
+#include "engine/index/graph.h"
+#include "schema/link_part_builder.h"
 #include "storage/base/mapped_allocator.h"
 
 namespace engram::space {
 
-// Rows are added in order, from 0 on, and taken in the same order, some at a
-// time. A row takes as many words as it has neighbors and two to four more:
-// less than half of what a schema::NodeLinks takes, and copied in less time,
-// while indexing waits.
+// Indexing waits while it is filled, so that only copies: slots stay what they
+// are in memory, in any order. They become rows, and get the order of rows,
+// when the links are taken out.
 class LinkSnapshot {
  public:
-  // node.slot must be row_count().
-  void Add(const schema::NodeLinks& node);
+  // Gets memory for about so many nodes, before anybody waits.
+  void Reserve(size_t nodes, uint32_t M);
 
-  uint32_t row_count() const { return row_count_; }
+  // The row of a version that is no node.
+  void AddPlain(uint32_t row, bool removed);
+  void AddTwin(uint32_t row, uint32_t head_slot);
+  void AddNode(uint32_t row, bool removed, const index::Graph& graph,
+               uint32_t slot);
 
-  // The next `count` rows, or as many as there are left.
-  std::vector<schema::NodeLinks> Take(size_t count);
+  size_t count() const { return starts_.size(); }
+
+  // Which row stands in each slot, of all that the links name. Called once,
+  // between adding and taking.
+  void Sort(std::vector<uint32_t, MappedAllocator<uint32_t>> rows_of_slots);
+
+  // Adds up to `count` rows to `part`, in ascending order, each once. Returns
+  // whether some are left.
+  bool Take(size_t count, schema::LinkPartBuilder* part);
 
  private:
-  schema::NodeLinks TakeOne();
+  void Begin(uint32_t row, uint32_t flags);
+  void TakeOne(schema::LinkPartBuilder* part);
+  uint32_t RowOf(uint32_t slot) const;
 
-  // row := flags: kRemoved | layers   twin_of   { degree   ids } per layer
-  std::vector<uint32_t, MappedAllocator<uint32_t>> words_;
-  uint32_t row_count_ = 0;
-  uint32_t rows_taken_ = 0;
-  size_t taken_ = 0;  // words
+  using Words = std::vector<uint32_t, MappedAllocator<uint32_t>>;
+
+  // node := flags: kRemoved | kTwin | layers   head's slot, of a twin
+  //         { degree   slots } per layer
+  Words words_;
+  std::vector<std::pair<uint32_t, size_t>> starts_;  // row, place in words_
+  Words rows_of_slots_;
+  size_t taken_ = 0;
+  std::vector<uint32_t> neighbors_;
 };
 
 }  // namespace engram::space

@@ -10,7 +10,7 @@ namespace engram::space {
 namespace {
 
 // What a checkpoint spends on removals while indexing waits for it.
-constexpr int64_t kRemovalMicrosMax = 20'000;
+constexpr int64_t kRemovalMicrosMax = 1'000;
 
 }  // namespace
 
@@ -52,8 +52,8 @@ Unsaved SpaceState::GetUnsaved(Lsn log_lsn) const {
 }
 
 // Gives a row to each version that has none and needs one: what is live, and
-// nodes that others still link to. Returns the slots of all rows, old and new.
-std::vector<uint32_t> SpaceState::AssignRows(SpaceSnapshot* snapshot) {
+// nodes that others still link to.
+void SpaceState::AssignRows(SpaceSnapshot* snapshot) {
   ENGRAM_CHECK(saving_rows_.empty() && saving_rowless_.empty());
   const index::Graph* const graph = index_.graph();
   std::vector<Lsn> lsns;
@@ -65,93 +65,63 @@ std::vector<uint32_t> SpaceState::AssignRows(SpaceSnapshot* snapshot) {
     (needs_row ? lsns : saving_rowless_).push_back(lsn);
   }
   std::sort(lsns.begin(), lsns.end());
-  std::vector<uint32_t> slots = row_slots_;
+  snapshot->rows.reserve(lsns.size());
+  saving_rows_.reserve(lsns.size());
   for (const Lsn lsn : lsns) {
     const UnsavedRecord& unsaved = saving_.find(lsn)->second;
     snapshot->rows.push_back({unsaved.record, unsaved.group,
                               index_[unsaved.slot].LiveAt(snapshot->lsn)});
     saving_rows_.push_back({unsaved.slot, lsn});
-    slots.push_back(unsaved.slot);
   }
-  return slots;
 }
 
-// The row of each slot, of those that have one. A removed node with live twins
-// shares the row of the first of these, which stands in for it: a twin's head
-// is never a removed row.
-std::vector<uint32_t> SpaceState::RowsOfSlots(absl::Span<const uint32_t> slots,
-                                              Lsn snapshot_lsn) const {
+// Sets `rows` to the row of each slot, kNoRow where there is none.
+void SpaceState::CopyRows(uint32_t row_count, RowsOfSlots* rows) const {
+  const uint32_t slot_count = index_.slot_count();
+  rows->clear();
+  for (uint32_t slot = 0; slot < slot_count; ++slot) {
+    rows->push_back(index_[slot].row);
+  }
+  uint32_t row = row_count;
+  for (const SlotVersion& version : saving_rows_) {
+    (*rows)[version.slot] = row++;
+  }
+}
+
+// Copies what a checkpoint says of the version in `slot`.
+void SpaceState::CopySlot(uint32_t slot, uint32_t row,
+                          SpaceSnapshot* snapshot) const {
   const index::Graph* const graph = index_.graph();
-  std::vector<uint32_t> rows(index_.slot_count(), kNoRow);
-  for (uint32_t row = 0; row < slots.size(); ++row) {
-    if (slots[row] != index::kNoSlot) rows[slots[row]] = row;
+  const bool removed = !index_[slot].LiveAt(snapshot->lsn);
+  if (graph == nullptr) {
+    snapshot->links.AddPlain(row, removed);
+    return;
   }
-  if (graph == nullptr) return rows;
-  std::vector<bool> has_heir(rows.size());
-  for (uint32_t row = 0; row < slots.size(); ++row) {
-    const uint32_t slot = slots[row];
-    if (slot == index::kNoSlot || !index_[slot].LiveAt(snapshot_lsn)) continue;
-    const uint32_t head = graph->head_of(slot);
-    if (head == index::kNoSlot || index_[head].LiveAt(snapshot_lsn) ||
-        has_heir[head]) {
-      continue;
-    }
-    has_heir[head] = true;
-    rows[head] = row;
-  }
-  return rows;
-}
-
-// Sets `out` to the links of the chain of twins that `slot` is the head of.
-void SpaceState::CopyLayers(uint32_t slot, absl::Span<const uint32_t> rows,
-                            std::vector<std::vector<uint32_t>>* out) const {
-  const index::Graph& graph = *index_.graph();
-  out->resize(graph.top_layer(slot) + 1);
-  for (uint32_t layer = 0; layer < out->size(); ++layer) {
-    std::vector<uint32_t>& neighbors = (*out)[layer];
-    graph.CopyLinks(slot, layer, &neighbors);
-    for (uint32_t& neighbor : neighbors) {
-      neighbor = rows[neighbor];
-      ENGRAM_CHECK(neighbor != kNoRow);
-    }
+  ENGRAM_CHECK(graph->is_node(slot));
+  const uint32_t head = graph->head_of(slot);
+  if (head == index::kNoSlot) {
+    snapshot->links.AddNode(row, removed, *graph, slot);
+  } else if (removed) {
+    // Nothing links to a twin, so a removed one leaves no trace, as long as it
+    // is one.
+    snapshot->links.AddPlain(row, true);
+  } else {
+    snapshot->links.AddTwin(row, head);
   }
 }
 
-// Sets the links of `node`, a row that stands in `slot`.
-void SpaceState::CopyNode(uint32_t slot, absl::Span<const uint32_t> rows,
-                          schema::NodeLinks* node) const {
-  const uint32_t chain = index_.graph()->head_of(slot);
-  const bool is_twin = chain != index::kNoSlot;
-  const uint32_t head = is_twin ? chain : slot;
-  // Nothing links to a twin, so a removed one leaves no trace, as long as it is
-  // one.
-  if (is_twin && node->removed) return;
-  ENGRAM_CHECK(rows[head] != kNoRow);
-  if (rows[head] == node->slot) {
-    CopyLayers(head, rows, &node->layers);
-  } else if (is_twin) {
-    node->twin_of = rows[head];
+// Sets what the snapshot says of links and marks: those of `changed` slots.
+void SpaceState::CopyLinks(const index::ChangedSlots& changed,
+                           const RowsOfSlots& rows,
+                           SpaceSnapshot* snapshot) const {
+  changed.ForEach([&](uint32_t slot) {
+    const uint32_t row = rows[slot];
+    if (row != kNoRow) CopySlot(slot, row, snapshot);
+  });
+  for (const uint32_t row : saving_gone_rows_) {
+    snapshot->links.AddPlain(row, true);
   }
-}
-
-// Sets snapshot->links, where slots[row] is where a row stands.
-void SpaceState::CopyNodes(absl::Span<const uint32_t> slots,
-                           SpaceSnapshot* snapshot) {
   const index::Graph* const graph = index_.graph();
-  const std::vector<uint32_t> rows = RowsOfSlots(slots, snapshot->lsn);
-  for (uint32_t row = 0; row < slots.size(); ++row) {
-    const uint32_t slot = slots[row];
-    schema::NodeLinks node;
-    node.slot = row;
-    node.removed =
-        slot == index::kNoSlot || !index_[slot].LiveAt(snapshot->lsn);
-    if (!node.removed) ++snapshot->live_count;
-    if (slot != index::kNoSlot && graph != nullptr) {
-      ENGRAM_CHECK(graph->is_node(slot));
-      CopyNode(slot, rows, &node);
-    }
-    snapshot->links.Add(node);
-  }
   const index::EntryPoint entry =
       graph != nullptr ? graph->entry_point() : index::EntryPoint();
   // A graph without nodes is as good as none; its centre with it.
@@ -163,23 +133,32 @@ void SpaceState::CopyNodes(absl::Span<const uint32_t> slots,
   snapshot->centre.assign(graph->centre().begin(), graph->centre().end());
 }
 
+// The slots of which files do not say what they should, with those that no file
+// knows yet.
+index::ChangedSlots SpaceState::TakeChanged() {
+  index::ChangedSlots changed = std::exchange(ended_slots_, {});
+  if (index_.graph() != nullptr) changed.MarkAll(index_.graph()->TakeChanged());
+  for (const SlotVersion& version : saving_rows_) changed.Mark(version.slot);
+  return changed;
+}
+
 SpaceSnapshot SpaceState::BeginCheckpoint() {
   SpaceSnapshot snapshot;
+  RowsOfSlots rows;
+  {
+    // So that no page of memory is touched for the first time while indexing
+    // waits. As many nodes may change as an insert has neighbors.
+    MutexLock lock(mutex_);
+    const size_t slots = index_.slot_count();
+    snapshot.links.Reserve(
+        std::min(slots, unsaved_.size() * size_t{description_.M}),
+        description_.M);
+    rows.resize(slots + slots / 8);
+  }
   MutexLock turn_lock(turn_mutex_);
   WorkOffRemovals(0, kRemovalMicrosMax);
-  const bool all_reached = Reattach() == 0;
   // Slots stand still while this is held, and the turn is.
   MutexLock link_lock(index_.link_mutex());
-  if (all_reached) {
-    unreachable_.store(0, std::memory_order_relaxed);
-  } else {
-    const auto is_live = [this](uint32_t slot) {
-      return index_[slot].LiveAt(kNeverRemoved - 1);
-    };
-    unreachable_.store(index_.graph()->CountUnreachable(is_live),
-                       std::memory_order_relaxed);
-  }
-  std::vector<uint32_t> slots;
   {
     MutexLock lock(mutex_);
     ENGRAM_CHECK(saving_.empty() && saving_removed_ids_.empty());
@@ -191,14 +170,24 @@ SpaceSnapshot SpaceState::BeginCheckpoint() {
     saving_removed_ids_ = std::move(removed_ids_);
     removed_ids_.clear();
     dead_letters_.BeginSave(&snapshot);
-    slots = AssignRows(&snapshot);
+    saving_gone_rows_ = std::exchange(gone_rows_, {});
+    AssignRows(&snapshot);
     snapshot.removed_ids.assign(saving_removed_ids_.begin(),
                                 saving_removed_ids_.end());
   }
   // Links and marks stand still: the turn is held, and a record that is
   // published meanwhile has an LSN above the snapshot's.
-  snapshot.row_count = static_cast<uint32_t>(slots.size());
-  CopyNodes(slots, &snapshot);
+  saving_changed_ = TakeChanged();
+  snapshot.row_count = snapshot.previous.slot_count +
+                       static_cast<uint32_t>(snapshot.rows.size());
+  // Relaxed: changed by the holder of the turn alone.
+  snapshot.live_count = static_cast<uint32_t>(
+      published_slots_.load(std::memory_order_relaxed) - replaced_.size());
+  CopyRows(snapshot.previous.slot_count, &rows);
+  CopyLinks(saving_changed_, rows, &snapshot);
+  link_lock.Unlock();
+  turn_lock.Unlock();
+  snapshot.links.Sort(std::move(rows));
   std::sort(snapshot.removed_ids.begin(), snapshot.removed_ids.end());
   return snapshot;
 }
@@ -214,17 +203,21 @@ void SpaceState::CommitCheckpoint(const schema::Head& head) {
   {
     MutexLock turn_lock(turn_mutex_);
     MutexLock lock(mutex_);
+    uint32_t row = head_.slot_count;
     head_ = head;
     for (const SlotVersion& version : std::exchange(saving_rows_, {})) {
-      const auto row = static_cast<uint32_t>(row_slots_.size());
       SlotInfo& info = index_[version.slot];
       // It may be gone by now, and the slot another version's.
-      const bool stands =
-          info.lsn.load(std::memory_order_relaxed) == version.lsn;
-      row_slots_.push_back(stands ? version.slot : index::kNoSlot);
-      if (stands) info.row = row;
+      if (info.lsn.load(std::memory_order_relaxed) == version.lsn) {
+        info.row = row;
+      } else {
+        gone_rows_.push_back(row);
+      }
+      ++row;
     }
-    ENGRAM_CHECK(row_slots_.size() == head.slot_count);
+    ENGRAM_CHECK(row == head.slot_count);
+    saving_changed_ = {};
+    saving_gone_rows_.clear();
     // A removed copy that has no row may yet become a node, in the place of its
     // head, and then needs one: its record stays until it leaves the index.
     for (const Lsn lsn : std::exchange(saving_rowless_, {})) {
@@ -254,6 +247,12 @@ void SpaceState::AbortCheckpoint() {
   MutexLock lock(mutex_);
   saving_rows_.clear();
   saving_rowless_.clear();
+  // Some of these slots may be another version's by now, and are saved once too
+  // often.
+  ended_slots_.MarkAll(std::exchange(saving_changed_, {}));
+  gone_rows_.insert(gone_rows_.end(), saving_gone_rows_.begin(),
+                    saving_gone_rows_.end());
+  saving_gone_rows_.clear();
   for (auto& [lsn, unsaved] : saving_) {
     // What left the index meanwhile needs no saving any more.
     if (index_[unsaved.slot].lsn.load(std::memory_order_relaxed) != lsn) {

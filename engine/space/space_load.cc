@@ -2,6 +2,7 @@
 // value by value when it was decoded, and is checked here, and by the graph, as
 // a whole.
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -35,12 +36,8 @@ absl::Status BadRow(absl::string_view family, absl::string_view key,
 }
 
 // What one row must say for itself in a space with or without a graph.
-absl::Status CheckNode(const schema::NodeLinks& node, uint32_t row,
-                       bool has_graph) {
-  if (node.slot != row) {
-    return absl::DataLossError(
-        absl::StrCat("row ", node.slot, " stands where row ", row, " should"));
-  }
+absl::Status CheckNode(const schema::NodeLinks& node, bool has_graph) {
+  const uint32_t row = node.slot;
   const bool twin = node.twin_of != schema::kNoTwin;
   if (!has_graph && (twin || !node.layers.empty())) {
     return absl::DataLossError(
@@ -73,8 +70,8 @@ absl::Status SpaceState::Load(const kv::Store& store,
   }
   ENGRAM_RETURN_IF_ERROR(LoadVectors(store, head, &rows));
   if (head.has_graph) ENGRAM_RETURN_IF_ERROR(RestoreGraph(head, &rows));
-  row_slots_ = rows.slots;
   DiscardRemoved(rows);
+  Reattach();
   ENGRAM_ASSIGN_OR_RETURN(const std::vector<schema::DeadLetter> letters,
                           ReadDeadLetters(store, rows.family, description_));
   MutexLock lock(mutex_);
@@ -132,23 +129,41 @@ absl::Status SpaceState::AddDeadLetters(
 
 absl::Status SpaceState::LoadLinks(const kv::Store& store,
                                    const schema::Head& head, LoadedRows* rows) {
-  for (const schema::PartReference& reference : head.link_parts) {
+  rows->nodes.resize(head.slot_count);
+  std::vector<bool> known(head.slot_count);
+  uint32_t next_row = 0;  // of the base, which lists all
+  const auto load = [&](const schema::PartReference& reference,
+                        bool base) -> absl::Status {
     ENGRAM_ASSIGN_OR_RETURN(std::vector<schema::NodeLinks> nodes,
                             ReadLinkPart(store, rows->family, head, reference));
     for (schema::NodeLinks& node : nodes) {
-      const absl::Status status = CheckNode(
-          node, static_cast<uint32_t>(rows->nodes.size()), head.has_graph);
+      const absl::Status status =
+          base && node.slot != next_row
+              ? absl::DataLossError(absl::StrCat("row ", node.slot,
+                                                 " stands where row ", next_row,
+                                                 " should"))
+              : CheckNode(node, head.has_graph);
       if (!status.ok()) {
         return InFamily(rows->family, LinkPartName(reference), status);
       }
-      rows->nodes.push_back(std::move(node));
+      ++next_row;
+      known[node.slot] = true;
+      rows->nodes[node.slot] = std::move(node);
     }
+    return absl::OkStatus();
+  };
+  for (const schema::PartReference& reference : head.link_parts) {
+    ENGRAM_RETURN_IF_ERROR(load(reference, /*base=*/true));
   }
-  if (rows->nodes.size() != head.slot_count) {
+  for (const schema::PartReference& reference : head.link_deltas) {
+    ENGRAM_RETURN_IF_ERROR(load(reference, /*base=*/false));
+  }
+  const auto unknown = std::find(known.begin(), known.end(), false);
+  if (unknown != known.end()) {
     return InFamily(rows->family, "m/head",
-                    absl::DataLossError(
-                        absl::StrCat("its link parts hold ", rows->nodes.size(),
-                                     " of ", head.slot_count, " rows")));
+                    absl::DataLossError(absl::StrCat(
+                        "none of its link parts holds row ",
+                        unknown - known.begin(), " of ", head.slot_count)));
   }
   rows->slots.assign(rows->nodes.size(), index::kNoSlot);
   return absl::OkStatus();
@@ -250,11 +265,6 @@ absl::Status SpaceState::RestoreGraph(const schema::Head& head,
     schema::NodeLinks& node = rows->nodes[row];
     const bool twin = node.twin_of != schema::kNoTwin;
     if (twin) {
-      if (rows->nodes[node.twin_of].removed) {
-        return BadRow(rows->family, "l/", row,
-                      absl::StrCat("is a twin of row ", node.twin_of,
-                                   ", which is removed"));
-      }
       node.layers = {{node.twin_of}};
     }
     for (std::vector<uint32_t>& neighbors : node.layers) {
@@ -285,7 +295,7 @@ absl::Status SpaceState::RestoreGraph(const schema::Head& head,
 }
 
 // Takes removed nodes out: nobody searches yet, so there is nothing to wait
-// for.
+// for. A removed head leaves its place to the first of its twins.
 void SpaceState::DiscardRemoved(const LoadedRows& rows) {
   std::vector<uint32_t> slots;
   for (uint32_t row = 0; row < rows.nodes.size(); ++row) {
@@ -294,7 +304,7 @@ void SpaceState::DiscardRemoved(const LoadedRows& rows) {
     SlotInfo& info = index_[slot];
     info.lsn.store(0, std::memory_order_relaxed);
     info.row = kNoRow;
-    row_slots_[row] = index::kNoSlot;
+    gone_rows_.push_back(row);
     index_.Unlink(slot, turn_scratch_);
     slots.push_back(slot);
   }

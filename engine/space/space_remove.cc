@@ -72,7 +72,7 @@ void SpaceState::Unpublish(absl::Span<const SlotVersion> versions) {
   for (const SlotVersion& version : versions) {
     SlotInfo& info = index_[version.slot];
     if (info.row != kNoRow) {
-      row_slots_[info.row] = index::kNoSlot;
+      gone_rows_.push_back(info.row);
       info.row = kNoRow;
     }
     const auto unsaved = unsaved_.find(version.lsn);
@@ -93,18 +93,20 @@ void SpaceState::ReleaseUnlinked() {
   }
 }
 
-// Returns how many nodes it found that no search could reach.
-uint64_t SpaceState::Reattach() {
+// Links nodes again that no search could reach. Linking and unlinking keep all
+// within reach; what a file says need not.
+void SpaceState::Reattach() {
   unlinked_since_reattach_ = 0;
   index::Graph* const graph = index_.graph();
-  if (graph == nullptr) return 0;
+  if (graph == nullptr) return;
   const auto is_live = [this](uint32_t slot) {
     return index_[slot].LiveAt(kNeverRemoved - 1);
   };
   MutexLock link_lock(index_.link_mutex());
   const uint64_t found = graph->Reattach(is_live, turn_scratch_);
   reattached_.fetch_add(found, std::memory_order_relaxed);
-  return found;
+  unreachable_.store(found == 0 ? 0 : graph->CountUnreachable(is_live),
+                     std::memory_order_relaxed);
 }
 
 }  // namespace engram::space

@@ -354,6 +354,7 @@ void SpaceState::RetireBatch(IndexBatch* batch) {
     ENGRAM_CHECK(tail_.front() == nullptr ||
                  tail_.front()->record.lsn > indexed_lsn_);
   }
+  for (const uint32_t slot : replaced) ended_slots_.Mark(slot);
   const uint64_t ticket = epochs_->Retire();
   replaced_.Push(replaced, ticket);
   unlinked_.Push(batch->abandoned, ticket);

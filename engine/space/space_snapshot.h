@@ -17,7 +17,8 @@
 
 namespace engram::space {
 
-// Everything up to `lsn` that the last head does not have, and all links.
+// Everything up to `lsn` that the last head does not have, and the links that
+// have changed since then.
 // Vectors and payloads are not copied: they stand in the log's groups.
 struct SpaceSnapshot {
   // A version that gets the row previous.slot_count + its index in `rows`.

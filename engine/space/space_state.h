@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "engine/index/changed_slots.h"
 #include "engine/index/epoch.h"
 #include "engine/ingest/admission_gate.h"
 #include "engine/ingest/backlog_owner.h"
@@ -211,8 +212,8 @@ class SpaceState final : public ingest::BacklogOwner {
   // superfluous for this space. `log_lsn` is as for GetStats(), from before.
   Unsaved GetUnsaved(Lsn log_lsn) const;
 
-  // Stops indexing for as long as it takes to copy links and marks, and
-  // re-attaches nodes that no search could reach.
+  // Stops indexing for as long as it takes to copy the links and marks that
+  // have changed.
   SpaceSnapshot BeginCheckpoint();
 
   // The generation of the next head. Never the same twice: whether a failed
@@ -285,7 +286,7 @@ class SpaceState final : public ingest::BacklogOwner {
   void Unpublish(absl::Span<const SlotVersion> versions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
   void ReleaseUnlinked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
-  uint64_t Reattach() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
+  void Reattach() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
 
   // --- space_search.cc
   void SearchIndex(const SearchView& view, const SearchOptions& options,
@@ -301,18 +302,16 @@ class SpaceState final : public ingest::BacklogOwner {
                        StoredObservation* stored) const;
 
   // --- space_checkpoint.cc
-  std::vector<uint32_t> AssignRows(SpaceSnapshot* snapshot)
+  using RowsOfSlots = std::vector<uint32_t, MappedAllocator<uint32_t>>;
+  void AssignRows(SpaceSnapshot* snapshot)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_, mutex_);
-  std::vector<uint32_t> RowsOfSlots(absl::Span<const uint32_t> slots,
-                                    Lsn snapshot_lsn) const
+  index::ChangedSlots TakeChanged() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
+  void CopyRows(uint32_t row_count, RowsOfSlots* rows) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
-  void CopyLayers(uint32_t slot, absl::Span<const uint32_t> rows,
-                  std::vector<std::vector<uint32_t>>* out) const
+  void CopySlot(uint32_t slot, uint32_t row, SpaceSnapshot* snapshot) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
-  void CopyNode(uint32_t slot, absl::Span<const uint32_t> rows,
-                schema::NodeLinks* node) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
-  void CopyNodes(absl::Span<const uint32_t> slots, SpaceSnapshot* snapshot)
+  void CopyLinks(const index::ChangedSlots& changed, const RowsOfSlots& rows,
+                 SpaceSnapshot* snapshot) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
 
   // --- space_load.cc
@@ -374,9 +373,14 @@ class SpaceState final : public ingest::BacklogOwner {
   std::unique_ptr<index::FlatIndex> left_flat_ ABSL_GUARDED_BY(turn_mutex_);
   uint64_t left_flat_ticket_ ABSL_GUARDED_BY(turn_mutex_) = 0;
   uint64_t unlinked_since_reattach_ ABSL_GUARDED_BY(turn_mutex_) = 0;
-  // Of each row of the last head, the slot where its version stands;
-  // index::kNoSlot if nowhere any more.
-  std::vector<uint32_t> row_slots_ ABSL_GUARDED_BY(turn_mutex_);
+  // What of the last head is not so any more, beside what the graph knows of:
+  // slots whose version was replaced or removed, and rows of versions that have
+  // left the index.
+  index::ChangedSlots ended_slots_ ABSL_GUARDED_BY(turn_mutex_);
+  std::vector<uint32_t> gone_rows_ ABSL_GUARDED_BY(turn_mutex_);
+  // The same of the checkpoint under way, with the graph's.
+  index::ChangedSlots saving_changed_ ABSL_GUARDED_BY(turn_mutex_);
+  std::vector<uint32_t> saving_gone_rows_ ABSL_GUARDED_BY(turn_mutex_);
   // The rows beyond, of the checkpoint under way.
   std::vector<SlotVersion> saving_rows_ ABSL_GUARDED_BY(turn_mutex_);
   // What it saves no row of: removed, and not linked to.

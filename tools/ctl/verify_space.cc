@@ -37,8 +37,12 @@ class SpaceVerification {
       if (!ReadVectors(part)) parts_intact = false;
     }
     for (const schema::PartReference& part : head_.link_parts) {
-      if (!ReadLinks(part)) parts_intact = false;
+      if (!ReadLinks(part, /*base=*/true)) parts_intact = false;
     }
+    for (const schema::PartReference& part : head_.link_deltas) {
+      if (!ReadLinks(part, /*base=*/false)) parts_intact = false;
+    }
+    if (parts_intact) parts_intact = CheckAllRowsKnown();
     ReadRecords();
     ReadDeadLetters();
     FindStrayKeys();
@@ -62,6 +66,7 @@ class SpaceVerification {
 
     std::string id;
     Lsn lsn = 0;
+    bool has_links = false;  // what they are is known
     bool removed = false;
     std::vector<std::vector<uint32_t>> layers;
     uint32_t twin_of = schema::kNoTwin;
@@ -88,7 +93,8 @@ class SpaceVerification {
   }
 
   bool ReadVectors(const schema::PartReference& reference);
-  bool ReadLinks(const schema::PartReference& reference);
+  bool ReadLinks(const schema::PartReference& reference, bool base);
+  bool CheckAllRowsKnown();
   void ReadRecords();
   void ReadDeadLetters();
   void FindStrayKeys();
@@ -148,7 +154,8 @@ bool SpaceVerification::ReadVectors(const schema::PartReference& reference) {
   return true;
 }
 
-bool SpaceVerification::ReadLinks(const schema::PartReference& reference) {
+bool SpaceVerification::ReadLinks(const schema::PartReference& reference,
+                                  bool base) {
   const std::string key =
       schema::LinkPartKey(reference.generation, reference.index);
   const std::string name =
@@ -167,16 +174,27 @@ bool SpaceVerification::ReadLinks(const schema::PartReference& reference) {
   }
   for (schema::NodeLinks& node : *links) {
     // Vectors may be missing; then nothing is done with the links anyway.
-    if (node.slot != links_read_) {
+    if (base && node.slot != links_read_) {
       Damage(name, absl::StrCat("holds node ", node.slot, ", expected ",
                                 links_read_));
       return false;
     }
     ++links_read_;
     if (node.slot >= nodes_.size()) continue;
+    nodes_[node.slot].has_links = true;
     nodes_[node.slot].removed = node.removed;
     nodes_[node.slot].twin_of = node.twin_of;
     nodes_[node.slot].layers = std::move(node.layers);
+  }
+  return true;
+}
+
+bool SpaceVerification::CheckAllRowsKnown() {
+  for (uint32_t slot = 0; slot < nodes_.size(); ++slot) {
+    if (nodes_[slot].has_links) continue;
+    Damage("m/head", absl::StrCat("none of its link parts holds node ", slot,
+                                  " of ", nodes_.size()));
+    return false;
   }
   return true;
 }
@@ -359,10 +377,8 @@ void SpaceVerification::CheckTwin(uint32_t slot) {
   absl::string_view what;
   if (head.is_twin()) {
     what = "is a twin itself";
-  } else if (head.removed) {
-    what = "is removed";
   } else if (head.layers.empty()) {
-    what = "is not part of the graph";
+    what = head.removed ? "is removed" : "is not part of the graph";
   } else {
     return;
   }

@@ -171,13 +171,61 @@ TEST(HeadCodecTest, HasACentreFromTheSecondVersionOn) {
   EXPECT_EQ(head->centre, centre);
 }
 
-TEST(HeadCodecTest, WritesTheThirdVersion) {
+TEST(HeadCodecTest, WritesTheFourthVersion) {
   Head head = Sample();
-  ASSERT_EQ(kCheckpointFormatVersion, 3u);
+  ASSERT_EQ(kCheckpointFormatVersion, 4u);
   const std::string value = EncodeHead(head);
   const auto* flat =
       flatbuffers::GetRoot<fb::Head>(value.data() + kEnvelopeBytes);
-  EXPECT_EQ(flat->format_version(), 3u);
+  EXPECT_EQ(flat->format_version(), 4u);
+}
+
+// What a checkpoint of Sample() with two later ones says of links.
+void AddDeltas(Head* head) {
+  head->generation = 9;
+  head->link_parts = {{6, 0, 0, 280, 13}};
+  head->link_deltas = {{7, 0, 30, 90, 14}, {9, 0, 5, 4, 15}, {9, 1, 9, 70, 16}};
+}
+
+TEST(HeadCodecTest, RoundTripsLinkDeltas) {
+  Head head = Sample();
+  AddDeltas(&head);
+  const auto read = DecodeHead(kSpace, EncodeHead(head));
+  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_EQ(read->link_deltas.size(), 3u);
+  EXPECT_EQ(read->link_deltas[0].generation, 7u);
+  EXPECT_EQ(read->link_deltas[2].index, 1u);
+  EXPECT_EQ(read->link_deltas[2].first_slot, 9u);
+  EXPECT_EQ(read->link_deltas[2].count, 70u);
+  EXPECT_EQ(read->link_deltas[2].crc, 16u);
+  // New rows may stand in deltas alone.
+  head.link_parts.clear();
+  EXPECT_TRUE(DecodeHead(kSpace, EncodeHead(head)).ok());
+}
+
+TEST(HeadCodecTest, RefusesLinkDeltasOutOfOrderOrRange) {
+  using Change = std::function<void(std::vector<PartReference>*)>;
+  for (const Change& change : std::initializer_list<Change>{
+           [](auto* deltas) { (*deltas)[0].generation = 6; },  // the base's
+           [](auto* deltas) { (*deltas)[0].generation = 10; },
+           [](auto* deltas) { (*deltas)[0].index = 1; },
+           [](auto* deltas) { (*deltas)[2].generation = 10; },
+           [](auto* deltas) { (*deltas)[2].index = 0; },
+           [](auto* deltas) { (*deltas)[2].index = 2; },
+           [](auto* deltas) { (*deltas)[1].count = 0; },
+           [](auto* deltas) { (*deltas)[1].first_slot = 297; },
+           [](auto* deltas) { std::swap((*deltas)[0], (*deltas)[1]); }}) {
+    const absl::Status status = DecodeWith([&change](Head* head) {
+      AddDeltas(head);
+      change(&head->link_deltas);
+    });
+    EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  }
+  // A base of more rows than there are.
+  EXPECT_TRUE(absl::IsDataLoss(DecodeWith([](Head* head) {
+    AddDeltas(head);
+    head->link_parts[0].count = 301;
+  })));
 }
 
 TEST(HeadCodecTest, RefusesAnEnvelopeOfAnotherGeneration) {

@@ -331,11 +331,11 @@ TEST(CatalogTest, RefusesImpossibleFieldsUnderARightChecksum) {
   }
 }
 
-TEST(CatalogTest, ReadsAllVersionsAndWritesTheThird) {
-  for (const uint32_t version : {1, 2, 3}) {
+TEST(CatalogTest, ReadsAllVersionsAndWritesTheFourth) {
+  for (const uint32_t version : {1, 2, 3, 4}) {
     EXPECT_TRUE(DecodeCatalog(FlatCatalog(version, 30, 20, 8, 65)).ok());
   }
-  EXPECT_EQ(EncodeCatalog({30, 20, 8, 65}), FlatCatalog(3, 30, 20, 8, 65));
+  EXPECT_EQ(EncodeCatalog({30, 20, 8, 65}), FlatCatalog(4, 30, 20, 8, 65));
 }
 
 TEST(CatalogTest, RefusesANewerVersionAsUnimplemented) {

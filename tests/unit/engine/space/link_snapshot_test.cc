@@ -1,59 +1,139 @@
 #include "engine/space/link_snapshot.h"
 
+#include <algorithm>
+#include <numeric>
 #include <random>
+#include <string>
 #include <vector>
 
+#include "engine/space/slot_table.h"
 #include "gtest/gtest.h"
+#include "schema/part_codec.h"
+#include "tests/support/test_vectors.h"
 
 namespace engram::space {
 namespace {
 
 using schema::NodeLinks;
+using RowsOfSlots = std::vector<uint32_t, MappedAllocator<uint32_t>>;
 
-void ExpectSame(const NodeLinks& a, const NodeLinks& b) {
-  EXPECT_EQ(a.slot, b.slot);
-  EXPECT_EQ(a.removed, b.removed);
-  EXPECT_EQ(a.twin_of, b.twin_of);
-  EXPECT_EQ(a.layers, b.layers);
-}
+constexpr uint32_t kNodes = 300;
+constexpr uint32_t kTwin = kNodes;  // of the node in slot 7
 
-TEST(LinkSnapshotTest, GivesBackEveryKindOfRowAsItWasAdded) {
-  const std::vector<NodeLinks> rows = {
-      {0, false, {{1, 2, 3}, {2}}, schema::kNoTwin},  // a node on two layers
-      {1, true, {{0}}, schema::kNoTwin},  // removed, still linked to
-      {2, true, {}, schema::kNoTwin},     // removed, gone
-      {3, false, {}, 0},                  // a twin
-      {4, false, {{}}, schema::kNoTwin},  // the only node
-  };
-  LinkSnapshot links;
-  for (const NodeLinks& row : rows) links.Add(row);
-  EXPECT_EQ(links.row_count(), 5u);
-  const std::vector<NodeLinks> taken = links.Take(5);
-  ASSERT_EQ(taken.size(), 5u);
-  for (size_t i = 0; i < 5; ++i) ExpectSame(taken[i], rows[i]);
-  EXPECT_TRUE(links.Take(1).empty());
-}
-
-TEST(LinkSnapshotTest, RowsAreTakenInPortionsWithoutLossOrRepetition) {
-  std::mt19937 random(7);
-  std::vector<NodeLinks> rows(10'000);
-  LinkSnapshot links;
-  for (uint32_t row = 0; row < rows.size(); ++row) {
-    rows[row].slot = row;
-    rows[row].layers.resize(random() % 4);
-    for (std::vector<uint32_t>& ids : rows[row].layers) {
-      ids.resize(random() % 40);
-      for (uint32_t& id : ids) id = static_cast<uint32_t>(random());
+class LinkSnapshotTest : public ::testing::Test {
+ protected:
+  LinkSnapshotTest()
+      : graph_({.dimension = 8, .M = 4}, {}, simd::BestKernels()),
+        rows_(kNodes + 1) {
+    index::Scratch scratch;
+    graph_.GrowTo(kNodes + 1);
+    for (uint32_t slot = 0; slot <= kNodes; ++slot) {
+      graph_.Fill(slot, testing::TestVector(8, slot == kTwin ? 7 : slot),
+                  scratch);
+      graph_.Link(graph_.Plan(slot, scratch));
     }
-    links.Add(rows[row]);
+    std::iota(rows_.begin(), rows_.end(), 0);
+    std::mt19937 random(5);
+    std::shuffle(rows_.begin(), rows_.end(), random);
   }
-  size_t next = 0;
-  while (true) {
-    const std::vector<NodeLinks> part = links.Take(999);
-    if (part.empty()) break;
-    for (const NodeLinks& row : part) ExpectSame(row, rows[next++]);
+
+  // What Take() gives, in portions.
+  std::vector<NodeLinks> TakeAll(size_t portion, LinkSnapshot* links) {
+    std::vector<NodeLinks> all;
+    bool more = true;
+    while (more) {
+      schema::LinkPartBuilder part;
+      more = links->Take(portion, &part);
+      if (part.count() == 0) break;
+      EXPECT_LE(part.count(), portion);
+      schema::PartReference reference;
+      const std::string value = part.Finish(1, 2, 3, &reference);
+      const auto nodes =
+          schema::DecodeLinkPart(1, 10 * kNodes, 4, reference, value);
+      EXPECT_TRUE(nodes.ok()) << nodes.status();
+      if (!nodes.ok()) break;
+      all.insert(all.end(), nodes->begin(), nodes->end());
+    }
+    return all;
   }
-  EXPECT_EQ(next, rows.size());
+
+  // Links are saved in the order of rows.
+  std::vector<uint32_t> ExpectedLinks(uint32_t slot, uint32_t layer) const {
+    std::vector<uint32_t> links;
+    graph_.CopyLinks(slot, layer, &links);
+    for (uint32_t& link : links) link = rows_[link];
+    std::sort(links.begin(), links.end());
+    return links;
+  }
+
+  uint32_t SlotOf(uint32_t row) const {
+    return static_cast<uint32_t>(std::find(rows_.begin(), rows_.end(), row) -
+                                 rows_.begin());
+  }
+
+  index::Graph graph_;
+  RowsOfSlots rows_;
+};
+
+TEST_F(LinkSnapshotTest, SlotsBecomeRowsInTheOrderOfRows) {
+  ASSERT_EQ(graph_.head_of(kTwin), 7u);
+  LinkSnapshot links;
+  links.Reserve(10, 4);
+  for (uint32_t slot = 0; slot < kNodes; ++slot) {
+    links.AddNode(rows_[slot], slot % 5 == 0, graph_, slot);
+  }
+  links.AddTwin(rows_[kTwin], 7);
+  EXPECT_EQ(links.count(), kNodes + 1);
+  links.Sort(rows_);
+  const std::vector<NodeLinks> all = TakeAll(37, &links);
+  ASSERT_EQ(all.size(), kNodes + 1);
+  uint32_t upper = 0;
+  for (uint32_t row = 0; row <= kNodes; ++row) {
+    const NodeLinks& node = all[row];
+    const uint32_t slot = SlotOf(row);
+    EXPECT_EQ(node.slot, row);
+    if (slot == kTwin) {
+      EXPECT_EQ(node.twin_of, rows_[7]);
+      EXPECT_TRUE(node.layers.empty());
+      continue;
+    }
+    EXPECT_EQ(node.twin_of, schema::kNoTwin);
+    EXPECT_EQ(node.removed, slot % 5 == 0);
+    ASSERT_EQ(node.layers.size(), graph_.top_layer(slot) + size_t{1});
+    for (uint32_t layer = 0; layer < node.layers.size(); ++layer) {
+      EXPECT_EQ(node.layers[layer], ExpectedLinks(slot, layer));
+      if (layer > 0) ++upper;
+    }
+  }
+  EXPECT_GT(upper, 10u);
+}
+
+TEST_F(LinkSnapshotTest, RowsWithoutLayersSayWhetherTheyAreRemoved) {
+  LinkSnapshot links;
+  links.AddPlain(900, true);
+  links.AddPlain(20, false);
+  links.Sort({});
+  const std::vector<NodeLinks> all = TakeAll(10, &links);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].slot, 20u);
+  EXPECT_FALSE(all[0].removed);
+  EXPECT_TRUE(all[0].layers.empty());
+  EXPECT_EQ(all[1].slot, 900u);
+  EXPECT_TRUE(all[1].removed);
+  EXPECT_TRUE(TakeAll(10, &links).empty());
+}
+
+TEST_F(LinkSnapshotTest, WhatChangesLaterIsNotInIt) {
+  LinkSnapshot links;
+  links.AddNode(rows_[3], false, graph_, 3);
+  const std::vector<uint32_t> before = ExpectedLinks(3, 0);
+  index::Scratch scratch;
+  std::vector<uint32_t> neighbors;
+  graph_.CopyLinks(3, 0, &neighbors);
+  graph_.Unlink(neighbors[0], scratch);
+  ASSERT_NE(ExpectedLinks(3, 0), before);
+  links.Sort(rows_);
+  EXPECT_EQ(TakeAll(10, &links)[0].layers[0], before);
 }
 
 }  // namespace

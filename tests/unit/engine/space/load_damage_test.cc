@@ -1,13 +1,13 @@
 // Whatever stands in a space's family, loading it says DATA_LOSS and where, or
 // loads what was saved; it never crashes.
 
-#include <cstring>
 #include <map>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "engine/space/checkpoint_writer.h"
 #include "gmock/gmock.h"
+#include "schema/envelope.h"
 #include "schema/key_layout.h"
 #include "space_harness.h"
 #include "tests/support/damage.h"
@@ -23,7 +23,7 @@ using Contents = std::map<std::string, std::string>;
 class LoadDamageTest : public SpaceHarness,
                        public ::testing::WithParamInterface<uint32_t> {
  protected:
-  // Three checkpoints with removed and replaced nodes.
+  // Checkpoints with removed and replaced nodes; the last one saves little.
   void SetUp() override {
     OpenStore();
     Make(GetParam());
@@ -37,6 +37,9 @@ class LoadDamageTest : public SpaceHarness,
       ServeAll();
       Checkpoint();
     }
+    Observe("id2-7", 990);
+    ServeAll();
+    Checkpoint();
     head_ = ReadHead();
     const absl::Status status = store_->Scan(
         kFamily, "", [&](absl::string_view key, absl::string_view value) {
@@ -78,6 +81,40 @@ class LoadDamageTest : public SpaceHarness,
     return keys;
   }
 
+  // The links of all rows, with the deltas put into the base.
+  std::vector<schema::NodeLinks> AllNodes() {
+    std::vector<schema::NodeLinks> all(head_.slot_count);
+    for (const auto* parts : {&head_.link_parts, &head_.link_deltas}) {
+      for (const schema::PartReference& reference : *parts) {
+        const std::string key =
+            schema::LinkPartKey(reference.generation, reference.index);
+        const auto nodes =
+            schema::DecodeLinkPart(TestSpace().id, head_.slot_count,
+                                   TestSpace().M, reference, intact_[key]);
+        EXPECT_TRUE(nodes.ok()) << nodes.status();
+        for (const schema::NodeLinks& node : *nodes) all[node.slot] = node;
+      }
+    }
+    return all;
+  }
+
+  // Loads the space with these as its base, and no deltas.
+  absl::Status LoadNodes(std::vector<schema::NodeLinks> nodes) {
+    schema::Head head = head_;
+    head.link_deltas.clear();
+    schema::PartReference& reference = head.link_parts[0];
+    const std::string key =
+        schema::LinkPartKey(reference.generation, reference.index);
+    const std::string value = schema::EncodeLinkPart(
+        TestSpace().id, reference.generation, absl::MakeSpan(nodes));
+    reference.count = head.slot_count;
+    reference.crc = schema::EnvelopeCrc(value);
+    Put(key, value);
+    const absl::Status status = LoadWith(head);
+    Put(key, intact_[key]);
+    return status;
+  }
+
   void ExpectLoss(const std::string& key,
                   const std::optional<std::string>& value) {
     Put(key, value);
@@ -92,7 +129,10 @@ class LoadDamageTest : public SpaceHarness,
 };
 
 TEST_P(LoadDamageTest, TheIntactSpaceLoads) {
-  EXPECT_EQ(PartKeys().size(), 4u) << "three of vectors, one of links";
+  EXPECT_EQ(head_.vector_parts.size(), 4u);
+  EXPECT_EQ(head_.link_parts.size(), 1u);
+  EXPECT_GE(head_.link_deltas.size(), 1u);
+  EXPECT_EQ(PartKeys().size(), 5 + head_.link_deltas.size());
   EXPECT_TRUE(LoadWith(head_).ok()) << LoadWith(head_);
   ExpectMatchesModel();
 }
@@ -216,39 +256,26 @@ TEST_P(LoadDamageTest, AHeadThatLiesIsDataLoss) {
 // Parts whose checksums are right, and repeated by the head, but whose
 // contents are not those of any space.
 TEST_P(LoadDamageTest, PartsThatContradictEachOtherAreDataLoss) {
-  const schema::PartReference& reference = head_.link_parts[0];
-  const std::string key =
-      schema::LinkPartKey(reference.generation, reference.index);
-  const auto decoded = schema::DecodeLinkPart(
-      TestSpace().id, head_.slot_count, TestSpace().M, reference, intact_[key]);
-  ASSERT_TRUE(decoded.ok());
-  const auto expect_loss = [&](std::vector<schema::NodeLinks> nodes) {
-    const std::string value = schema::EncodeLinkPart(
-        TestSpace().id, reference.generation, absl::MakeSpan(nodes));
-    uint32_t crc = 0;
-    std::memcpy(&crc, value.data() + 4, sizeof(crc));
-    schema::Head head = head_;
-    head.link_parts[0].crc = crc;
-    Put(key, value);
-    const absl::Status status = LoadWith(head);
+  const auto expect_loss = [&](const std::vector<schema::NodeLinks>& nodes) {
+    const absl::Status status = LoadNodes(nodes);
     EXPECT_TRUE(absl::IsDataLoss(status)) << status;
-    Put(key, intact_[key]);
   };
-  std::vector<schema::NodeLinks> nodes = *decoded;
+  const std::vector<schema::NodeLinks> decoded = AllNodes();
+  std::vector<schema::NodeLinks> nodes = decoded;
   for (schema::NodeLinks& node : nodes) node.removed = false;
   expect_loss(nodes);  // two live nodes with one id
-  nodes = *decoded;
+  nodes = decoded;
   for (schema::NodeLinks& node : nodes) node.removed = true;
   expect_loss(nodes);  // fewer are live than the head says
-  nodes = *decoded;
+  nodes = decoded;
   for (schema::NodeLinks& node : nodes) node.layers.clear();
   if (head_.has_graph) expect_loss(nodes);
-  nodes = *decoded;
+  nodes = decoded;
   nodes[3].layers.assign(1, {3});
   expect_loss(nodes);  // a link to itself
   nodes[3].layers.assign(1, {head_.slot_count});
   expect_loss(nodes);  // a link to nowhere
-  nodes = *decoded;
+  nodes = decoded;
   if (!head_.has_graph) {
     nodes[6].twin_of = 7;
     expect_loss(nodes);  // a twin without a graph
@@ -260,50 +287,36 @@ TEST_P(LoadDamageTest, PartsThatContradictEachOtherAreDataLoss) {
 // Rows that the graph does not see: those that get no slot, and twins.
 TEST_P(LoadDamageTest, LinksToRowsThatAreNoNodesAreDataLoss) {
   if (!head_.has_graph) GTEST_SKIP();
-  const schema::PartReference& reference = head_.link_parts[0];
-  const std::string key =
-      schema::LinkPartKey(reference.generation, reference.index);
-  const auto decoded = schema::DecodeLinkPart(
-      TestSpace().id, head_.slot_count, TestSpace().M, reference, intact_[key]);
-  ASSERT_TRUE(decoded.ok());
-  const auto load = [&](std::vector<schema::NodeLinks> nodes) {
-    const std::string value = schema::EncodeLinkPart(
-        TestSpace().id, reference.generation, absl::MakeSpan(nodes));
-    schema::Head head = head_;
-    std::memcpy(&head.link_parts[0].crc, value.data() + 4, sizeof(uint32_t));
-    Put(key, value);
-    const absl::Status status = LoadWith(head);
-    Put(key, intact_[key]);
-    return status;
-  };
-  ASSERT_TRUE(load(*decoded).ok());
+  const std::vector<schema::NodeLinks> decoded = AllNodes();
+  ASSERT_TRUE(LoadNodes(decoded).ok());
   // A row that nothing links to may be a twin of a node as well.
   uint32_t removed = 0;
-  while (!(*decoded)[removed].removed) ++removed;
+  while (!decoded[removed].removed) ++removed;
   uint32_t node = removed + 1;
-  while ((*decoded)[node].removed || node == head_.entry_slot) ++node;
+  while (decoded[node].removed || node == head_.entry_slot) ++node;
   uint32_t other = node + 1;
-  while ((*decoded)[other].removed || other == head_.entry_slot) ++other;
+  while (decoded[other].removed || other == head_.entry_slot) ++other;
   const schema::NodeLinks twin = {node, false, {}, head_.entry_slot};
 
-  std::vector<schema::NodeLinks> nodes = *decoded;
+  std::vector<schema::NodeLinks> nodes = decoded;
   nodes[node].layers[0] = {removed};
-  EXPECT_TRUE(absl::IsDataLoss(load(nodes))) << "links to a removed row";
-  nodes = *decoded;
+  EXPECT_TRUE(absl::IsDataLoss(LoadNodes(nodes))) << "links to a removed row";
+  nodes = decoded;
   nodes[node] = twin;
   nodes[node].twin_of = removed;
-  EXPECT_TRUE(absl::IsDataLoss(load(nodes))) << "a twin of a removed row";
-  nodes = *decoded;
+  EXPECT_TRUE(absl::IsDataLoss(LoadNodes(nodes))) << "a twin of a removed row";
+  nodes = decoded;
   nodes[node] = twin;
   nodes[other] = {other, false, {}, node};
-  EXPECT_TRUE(absl::IsDataLoss(load(nodes))) << "a twin of a twin";
-  nodes = *decoded;
+  EXPECT_TRUE(absl::IsDataLoss(LoadNodes(nodes))) << "a twin of a twin";
+  nodes = decoded;
   nodes[node] = twin;
   nodes[other].layers[0] = {node};
-  EXPECT_TRUE(absl::IsDataLoss(load(nodes))) << "a link to a twin";
-  nodes = *decoded;
+  EXPECT_TRUE(absl::IsDataLoss(LoadNodes(nodes))) << "a link to a twin";
+  nodes = decoded;
   nodes[head_.entry_slot] = {head_.entry_slot, false, {}, node};
-  EXPECT_TRUE(absl::IsDataLoss(load(nodes))) << "the entry point is a twin";
+  EXPECT_TRUE(absl::IsDataLoss(LoadNodes(nodes)))
+      << "the entry point is a twin";
 }
 
 INSTANTIATE_TEST_SUITE_P(, LoadDamageTest, ::testing::Values(100'000u, 50u),
