@@ -328,7 +328,7 @@ class DbImpl final : public wal::GroupSink {
   std::atomic<uint64_t> next_space_id_{1};
 
   // Held while a space leaves the registry, so that its records are always
-  // counted once.
+  // counted once. For a moment: the log's thread waits for it.
   mutable Mutex dropped_mutex_;
   space::Latencies dropped_latencies_ ABSL_GUARDED_BY(dropped_mutex_);
 

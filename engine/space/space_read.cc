@@ -182,6 +182,12 @@ Latencies SpaceState::GetLatencies() const {
   return latencies_ == nullptr ? Latencies() : *latencies_;
 }
 
+Latencies SpaceState::FreezeLatencies() {
+  MutexLock lock(mutex_);
+  latencies_frozen_ = true;
+  return latencies_ == nullptr ? Latencies() : *latencies_;
+}
+
 bool SpaceState::IsDeadLetter(absl::string_view id) const {
   MutexLock lock(mutex_);
   const std::optional<VersionRef> version = versions_.Find(id);

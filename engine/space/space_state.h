@@ -161,6 +161,10 @@ class SpaceState final : public ingest::BacklogOwner {
 
   Latencies GetLatencies() const;
 
+  // What GetLatencies() returns from now on, whatever is still indexed: the
+  // sum over all spaces holds it when this one has gone.
+  Latencies FreezeLatencies();
+
   uint64_t pending_records() const;
 
   // Relaxed: a count.
@@ -400,6 +404,7 @@ class SpaceState final : public ingest::BacklogOwner {
   Lsn indexed_lsn_ ABSL_GUARDED_BY(mutex_) = 0;
   // No record below it is missing in the head; 0: none at all is.
   Lsn first_unsaved_lsn_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool latencies_frozen_ ABSL_GUARDED_BY(mutex_) = false;
   schema::Head head_ ABSL_GUARDED_BY(mutex_);  // the last one saved
   uint64_t last_generation_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string family_ ABSL_GUARDED_BY(mutex_);
