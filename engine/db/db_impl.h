@@ -206,8 +206,6 @@ class DbImpl final : public wal::GroupSink {
                                     const WriteOptions& options);
   absl::Status CheckDeadLetters(const space::SpaceState& space,
                                 const schema::RecordDraft& draft) const;
-  absl::StatusOr<std::shared_ptr<const space::TailEntry>> FindDeadLetter(
-      const space::SpaceState& space, Lsn lsn) const;
 
   // --- db_producers.cc
   absl::StatusOr<Lsn> AnswerDuplicate(Lsn lsn);

@@ -204,6 +204,16 @@ std::vector<DeadLetters::Letter> SpaceState::ListDeadLetters() const {
   return letters;
 }
 
+std::shared_ptr<const TailEntry> SpaceState::FindDeadLetter(Lsn lsn) const {
+  MutexLock lock(mutex_);
+  std::shared_ptr<const TailEntry> entry = dead_letters_.Find(lsn);
+  if (entry == nullptr ||
+      entry->remove_lsn.load(std::memory_order_relaxed) != kNeverRemoved) {
+    return nullptr;
+  }
+  return entry;
+}
+
 SpaceStats SpaceState::GetStats(Lsn log_lsn) const {
   SpaceStats stats;
   stats.id = description_.id;

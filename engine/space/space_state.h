@@ -178,6 +178,10 @@ class SpaceState final : public ingest::BacklogOwner {
   // What could not be indexed, by LSN, with the vector and payload of each.
   std::vector<DeadLetters::Letter> ListDeadLetters() const;
 
+  // The one with this LSN; null if there is none, or its successor is
+  // published: it is as good as gone.
+  std::shared_ptr<const TailEntry> FindDeadLetter(Lsn lsn) const;
+
   // Whether every record with an LSN <= `lsn` is indexed, or checkpointed.
   bool IsIndexed(Lsn lsn) const;
   bool IsCheckpointed(Lsn lsn) const;
@@ -400,11 +404,11 @@ class SpaceState final : public ingest::BacklogOwner {
   uint64_t saving_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // Null before the first record: most spaces of many are idle.
   std::unique_ptr<Latencies> latencies_ ABSL_GUARDED_BY(mutex_);
+  bool latencies_frozen_ ABSL_GUARDED_BY(mutex_) = false;
   Lsn published_lsn_ ABSL_GUARDED_BY(mutex_) = 0;
   Lsn indexed_lsn_ ABSL_GUARDED_BY(mutex_) = 0;
   // No record below it is missing in the head; 0: none at all is.
   Lsn first_unsaved_lsn_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool latencies_frozen_ ABSL_GUARDED_BY(mutex_) = false;
   schema::Head head_ ABSL_GUARDED_BY(mutex_);  // the last one saved
   uint64_t last_generation_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string family_ ABSL_GUARDED_BY(mutex_);
