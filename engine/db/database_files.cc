@@ -16,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "schema/stats_page.h"
 #include "storage/base/status_macros.h"
 
 namespace engram::internal {
@@ -24,7 +25,7 @@ namespace {
 constexpr uint32_t kFormatVersion = 1;
 constexpr absl::string_view kIdentityName = "ENGRAM";
 constexpr absl::string_view kIdentityTemporaryName = "ENGRAM.tmp";
-constexpr absl::string_view kOwnerName = "OWNER";
+constexpr absl::string_view kOwnerName = schema::kOwnerFileName;
 constexpr absl::string_view kWalName = "wal";
 constexpr absl::string_view kStoreName = "kv";
 constexpr absl::string_view kFirstLine = "engram database";
@@ -120,6 +121,16 @@ absl::Status MakeFolder(io::FileSystem* files, const std::string& parent,
   return folder->Sync();
 }
 
+// What an owner that was killed said of itself is not true of the next one, who
+// may publish nothing, or not before it has recovered.
+absl::Status RemoveStats(io::FileSystem* files, const std::string& path) {
+  if (!files->Exists(Join(path, schema::kStatsFileName))) {
+    return absl::OkStatus();
+  }
+  ENGRAM_ASSIGN_OR_RETURN(const auto folder, files->OpenDirectory(path, false));
+  return folder->Remove(schema::kStatsFileName);
+}
+
 // Whether the process that wrote `owner` into OWNER has ended.
 bool HasEnded(absl::string_view owner) {
   pid_t pid = 0;
@@ -196,6 +207,8 @@ absl::StatusOr<DatabaseFiles> OpenDatabaseFiles(io::FileSystem* files,
   }
   ENGRAM_ASSIGN_OR_RETURN(io::DirectoryLock lock,
                           LockOrNameOwner(files, path, wal_path));
+  // Before OWNER names this process. What cannot be removed has another pid.
+  if (!read_only) RemoveStats(files, path).IgnoreError();
   // Whose database it is was decided by the lock; what it is, is decided under
   // it: two processes may create it at the same time.
   schema::DatabaseId id = RandomId();

@@ -253,14 +253,18 @@ absl::Status DbImpl::SaveCatalogAndRecycle(Lsn published) {
       changes.entries.push_back(entry);
     }
   }
+  ProducerTable::Unsaved unsaved;
   if constexpr (!Mutant("forget_producers")) {
-    changes.producers = producers_.Between(catalog_.catalog_lsn, published);
+    unsaved = producers_.FindUnsaved(published);
   }
+  changes.producers = std::move(unsaved.states);
   schema::Catalog next = catalog_;
   next.catalog_lsn = published;
   next.low_water_lsn = low_water;
   next.next_space_id = next_space_id_.load(std::memory_order_relaxed);
   absl::Status status = WaitPublishedDurable();
+  // Should the log fail instead, it keeps what these producers wrote before.
+  if (status.ok()) status = writer_->WaitDurable(unsaved.beyond_lsn);
   if (status.ok()) {
     status = space::SaveCatalog(store_.get(), next, changes);
   }
@@ -271,6 +275,7 @@ absl::Status DbImpl::SaveCatalogAndRecycle(Lsn published) {
     return status;
   }
   catalog_ = next;
+  producers_.MarkSaved(changes.producers);
   {
     MutexLock lock(progress_mutex_);
     low_water_lsn_ = low_water;

@@ -24,21 +24,6 @@ absl::StatusOr<std::vector<DeadLetter>> DbImpl::ListDeadLetters(
   return letters;
 }
 
-absl::StatusOr<std::shared_ptr<const space::TailEntry>> DbImpl::FindDeadLetter(
-    const space::SpaceState& space, Lsn lsn) const {
-  for (space::DeadLetters::Letter& letter : space.ListDeadLetters()) {
-    // One whose successor is published is as good as gone.
-    if (letter.entry->record.lsn != lsn ||
-        letter.entry->remove_lsn.load(std::memory_order_relaxed) !=
-            space::kNeverRemoved) {
-      continue;
-    }
-    return std::shared_ptr<const space::TailEntry>(std::move(letter.entry));
-  }
-  return absl::NotFoundError(
-      absl::StrCat("space \"", space.name(), "\" has no dead letter ", lsn));
-}
-
 absl::StatusOr<Lsn> DbImpl::RetryDeadLetter(const SpacePtr& space, Lsn lsn,
                                             const WriteOptions& options) {
   return EndDeadLetter(schema::RecordType::kObserve, space, lsn, options);
@@ -57,7 +42,11 @@ absl::StatusOr<Lsn> DbImpl::EndDeadLetter(schema::RecordType type,
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
   ENGRAM_RETURN_IF_ERROR(CheckWritable());
   ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
-  ENGRAM_ASSIGN_OR_RETURN(const auto entry, FindDeadLetter(*space, lsn));
+  const auto entry = space->FindDeadLetter(lsn);
+  if (entry == nullptr) {
+    return absl::NotFoundError(
+        absl::StrCat("space \"", space->name(), "\" has no dead letter ", lsn));
+  }
   const schema::RecordView& record = entry->record;
   return AppendOne(
       type, space,

@@ -206,8 +206,6 @@ class DbImpl final : public wal::GroupSink {
                                     const WriteOptions& options);
   absl::Status CheckDeadLetters(const space::SpaceState& space,
                                 const schema::RecordDraft& draft) const;
-  absl::StatusOr<std::shared_ptr<const space::TailEntry>> FindDeadLetter(
-      const space::SpaceState& space, Lsn lsn) const;
 
   // --- db_producers.cc
   absl::StatusOr<Lsn> AnswerDuplicate(Lsn lsn);
@@ -328,7 +326,7 @@ class DbImpl final : public wal::GroupSink {
   std::atomic<uint64_t> next_space_id_{1};
 
   // Held while a space leaves the registry, so that its records are always
-  // counted once.
+  // counted once. For a moment: the log's thread waits for it.
   mutable Mutex dropped_mutex_;
   space::Latencies dropped_latencies_ ABSL_GUARDED_BY(dropped_mutex_);
 

@@ -268,7 +268,7 @@ absl::Status DbImpl::LoadSpaces() {
     }
   }
   for (const schema::ProducerState& producer : loaded.producers) {
-    producers_.Accept(producer);
+    producers_.AcceptSaved(producer);
   }
   MutexLock lock(checkpoint_mutex_);
   catalog_ = loaded.catalog;

@@ -105,7 +105,7 @@ void DbImpl::PublishDrop(const schema::RecordView& record) {
   entry.state->gate().Close();
   entry.state->quota().Close();
   MutexLock lock(dropped_mutex_);
-  dropped_latencies_.Merge(entry.state->GetLatencies());
+  dropped_latencies_.Merge(entry.state->FreezeLatencies());
   registry_.Remove(entry.state);
 }
 

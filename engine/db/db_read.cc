@@ -166,9 +166,15 @@ absl::StatusOr<Metrics> DbImpl::GetMetrics() {
 
 // A count that could fall would look like a new process to who draws its rate.
 space::Latencies DbImpl::AllLatencies() const {
-  MutexLock lock(dropped_mutex_);
-  space::Latencies latencies = dropped_latencies_;
-  for (const space::SpaceEntry& entry : registry_.All()) {
+  space::Latencies latencies;
+  std::vector<space::SpaceEntry> entries;
+  {
+    MutexLock lock(dropped_mutex_);
+    latencies = dropped_latencies_;
+    entries = registry_.All();
+  }
+  // Of a space that is dropped meanwhile this is what was frozen, and no more.
+  for (const space::SpaceEntry& entry : entries) {
     latencies.Merge(entry.state->GetLatencies());
   }
   return latencies;

@@ -27,7 +27,14 @@ absl::StatusOr<ProducerTable::Verdict> ProducerTable::Judge(
 void ProducerTable::Accept(const schema::ProducerState& state) {
   MutexLock lock(mutex_);
   Last& last = last_[state.producer];
-  if (state.lsn > last.lsn) last = {state.sequence, state.lsn};
+  if (state.lsn <= last.lsn) return;
+  last = {state.sequence, state.lsn};
+  unsaved_.insert(state.producer);
+}
+
+void ProducerTable::AcceptSaved(const schema::ProducerState& state) {
+  MutexLock lock(mutex_);
+  last_[state.producer] = {state.sequence, state.lsn};
 }
 
 schema::ProducerState ProducerTable::Find(uint64_t producer) const {
@@ -37,20 +44,37 @@ schema::ProducerState ProducerTable::Find(uint64_t producer) const {
   return {producer, it->second.sequence, it->second.lsn};
 }
 
-std::vector<schema::ProducerState> ProducerTable::Between(Lsn above,
-                                                          Lsn up_to) const {
-  std::vector<schema::ProducerState> between;
+ProducerTable::Unsaved ProducerTable::FindUnsaved(Lsn up_to) const {
+  Unsaved unsaved;
   MutexLock lock(mutex_);
-  for (const auto& [producer, last] : last_) {
-    if (last.lsn > above && last.lsn <= up_to) {
-      between.push_back({producer, last.sequence, last.lsn});
+  for (const uint64_t producer : unsaved_) {
+    const Last& last = last_.find(producer)->second;
+    if (last.lsn <= up_to) {
+      unsaved.states.push_back({producer, last.sequence, last.lsn});
+    } else {
+      unsaved.beyond_lsn = std::max(unsaved.beyond_lsn, last.lsn);
     }
   }
-  return between;
+  return unsaved;
+}
+
+void ProducerTable::MarkSaved(absl::Span<const schema::ProducerState> states) {
+  MutexLock lock(mutex_);
+  for (const schema::ProducerState& state : states) {
+    // It may have written again meanwhile.
+    if (last_[state.producer].lsn == state.lsn) unsaved_.erase(state.producer);
+  }
 }
 
 std::vector<schema::ProducerState> ProducerTable::All() const {
-  std::vector<schema::ProducerState> all = Between(0, schema::kWalNumberMax);
+  std::vector<schema::ProducerState> all;
+  {
+    MutexLock lock(mutex_);
+    all.reserve(last_.size());
+    for (const auto& [producer, last] : last_) {
+      all.push_back({producer, last.sequence, last.lsn});
+    }
+  }
   std::sort(all.begin(), all.end(),
             [](const schema::ProducerState& a, const schema::ProducerState& b) {
               return a.producer < b.producer;

@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "engram/producer.h"
 #include "schema/producer_codec.h"
 #include "schema/wal_codec.h"
@@ -40,14 +42,30 @@ class ProducerTable {
   // one with the highest LSN counts.
   void Accept(const schema::ProducerState& state) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // What the catalog holds, before anything else is accepted.
+  void AcceptSaved(const schema::ProducerState& state)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
   // All zero but for its number if it never wrote.
   schema::ProducerState Find(uint64_t producer) const
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Those whose last write is above one LSN, and not above another: what a
-  // checkpoint has to save. One that wrote beyond it is in the log that is
-  // kept.
-  std::vector<schema::ProducerState> Between(Lsn above, Lsn up_to) const
+  // Of the producers whose last write no catalog holds: in `states` those with
+  // that write at or below an LSN, for the next catalog to hold, and the
+  // highest LSN of the others' last writes, 0 if there are none.
+  //
+  // Of the others nothing is to be saved, as it may never be on disk. But an
+  // earlier write of theirs, of which the table knows nothing any more, may be
+  // known to the log alone. So no log may be given up on the strength of that
+  // catalog before `beyond_lsn` is durable.
+  struct Unsaved {
+    std::vector<schema::ProducerState> states;
+    Lsn beyond_lsn = 0;
+  };
+  Unsaved FindUnsaved(Lsn up_to) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // A catalog holds these `states` now.
+  void MarkSaved(absl::Span<const schema::ProducerState> states)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // All, by number.
@@ -63,6 +81,9 @@ class ProducerTable {
 
   mutable Mutex mutex_;
   absl::flat_hash_map<uint64_t, Last> last_ ABSL_GUARDED_BY(mutex_);
+  // Those whose last write no catalog holds: a checkpoint looks at these alone,
+  // as appends wait for the lock meanwhile and producers never go.
+  absl::flat_hash_set<uint64_t> unsaved_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Lets a write into the log if it is new, and takes note of it there.

@@ -33,20 +33,24 @@ TailEntry* DeadLetters::Add(const schema::RecordView& record,
       letters_.try_emplace(record.lsn, Letter{std::move(entry), status, saved})
           .second;
   ENGRAM_CHECK(is_new);
+  entries_.reset();
   return added;
 }
 
 void DeadLetters::End(Lsn lsn) {
   ENGRAM_CHECK(letters_.erase(lsn) == 1);
+  entries_.reset();
   // Also where it was never saved: the checkpoint under way may have it.
   ended_.push_back(lsn);
 }
 
-std::vector<std::shared_ptr<const TailEntry>> DeadLetters::Entries() const {
-  std::vector<std::shared_ptr<const TailEntry>> entries;
-  entries.reserve(letters_.size());
-  for (const auto& [lsn, letter] : letters_) entries.push_back(letter.entry);
-  return entries;
+std::shared_ptr<const DeadLetters::EntryList> DeadLetters::Entries() const {
+  if (entries_ != nullptr || letters_.empty()) return entries_;
+  auto entries = std::make_shared<EntryList>();
+  entries->reserve(letters_.size());
+  for (const auto& [lsn, letter] : letters_) entries->push_back(letter.entry);
+  entries_ = std::move(entries);
+  return entries_;
 }
 
 void DeadLetters::BeginSave(SpaceSnapshot* snapshot) {

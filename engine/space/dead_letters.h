@@ -19,8 +19,8 @@ namespace engram::space {
 // by the exact scan of searches, until a later record replaces or removes it
 // and that one is indexed.
 //
-// Not thread-safe; the space's mutex guards it. Entries that All() returned
-// stay readable without.
+// Not thread-safe; the space's mutex guards it. What Entries() returned stays
+// readable without.
 class DeadLetters {
  public:
   struct Letter {
@@ -40,8 +40,17 @@ class DeadLetters {
   size_t size() const { return letters_.size(); }
   const std::map<Lsn, Letter>& letters() const { return letters_; }
 
-  // The entries, in the order of LSNs.
-  std::vector<std::shared_ptr<const TailEntry>> Entries() const;
+  // Null if there is none with this LSN.
+  std::shared_ptr<const TailEntry> Find(Lsn lsn) const {
+    const auto it = letters_.find(lsn);
+    return it == letters_.end() ? nullptr : it->second.entry;
+  }
+
+  // The entries, in the order of LSNs; null if there are none. Every search
+  // asks, under the space's mutex; so the list is made anew only after a letter
+  // came or went.
+  using EntryList = std::vector<std::shared_ptr<const TailEntry>>;
+  std::shared_ptr<const EntryList> Entries() const;
 
   // Tells a checkpoint what is new and what is gone since the last one that
   // was committed. One at a time.
@@ -51,6 +60,7 @@ class DeadLetters {
 
  private:
   std::map<Lsn, Letter> letters_;
+  mutable std::shared_ptr<const EntryList> entries_;  // null: to be made anew
   std::vector<Lsn> ended_;         // since the last checkpoint began
   std::vector<Lsn> saving_;        // of the checkpoint under way: new ones
   std::vector<Lsn> saving_ended_;  // and those that are gone

@@ -182,6 +182,12 @@ Latencies SpaceState::GetLatencies() const {
   return latencies_ == nullptr ? Latencies() : *latencies_;
 }
 
+Latencies SpaceState::FreezeLatencies() {
+  MutexLock lock(mutex_);
+  latencies_frozen_ = true;
+  return latencies_ == nullptr ? Latencies() : *latencies_;
+}
+
 bool SpaceState::IsDeadLetter(absl::string_view id) const {
   MutexLock lock(mutex_);
   const std::optional<VersionRef> version = versions_.Find(id);
@@ -196,6 +202,16 @@ std::vector<DeadLetters::Letter> SpaceState::ListDeadLetters() const {
     letters.push_back(letter);
   }
   return letters;
+}
+
+std::shared_ptr<const TailEntry> SpaceState::FindDeadLetter(Lsn lsn) const {
+  MutexLock lock(mutex_);
+  std::shared_ptr<const TailEntry> entry = dead_letters_.Find(lsn);
+  if (entry == nullptr ||
+      entry->remove_lsn.load(std::memory_order_relaxed) != kNeverRemoved) {
+    return nullptr;
+  }
+  return entry;
 }
 
 SpaceStats SpaceState::GetStats(Lsn log_lsn) const {

@@ -29,7 +29,7 @@ void KeepNearest(uint32_t k, std::vector<Hit>* hits) {
 struct SpaceState::SearchView {
   absl::Span<const float> query;
   TailPin pin;
-  std::vector<std::shared_ptr<const TailEntry>> dead_letters;
+  std::shared_ptr<const DeadLetters::EntryList> dead_letters;  // or null
   Lsn snapshot = 0;
   Lsn tail_first_lsn = 0;
   size_t live = 0;
@@ -53,7 +53,7 @@ std::vector<Hit> SpaceState::Search(absl::Span<const float> query,
     // among the dead letters.
     MutexLock lock(mutex_);
     view.pin = tail_.Pin(tail_.count());
-    if (dead_letters_.size() != 0) view.dead_letters = dead_letters_.Entries();
+    view.dead_letters = dead_letters_.Entries();
     view.snapshot = published_lsn_;
     view.tail_first_lsn = tail_.front() != nullptr ? tail_.front()->record.lsn
                                                    : view.snapshot + 1;
@@ -130,7 +130,9 @@ void SpaceState::ScanTail(const SearchView& view, uint32_t k,
     rows.push_back(entry->record.vector.data());
     inverse_norms.push_back(entry->inverse_norm);
   };
-  for (const auto& entry : view.dead_letters) add(entry.get());
+  if (view.dead_letters != nullptr) {
+    for (const auto& entry : *view.dead_letters) add(entry.get());
+  }
   for (const TailEntry* entry : view.pin.Entries()) add(entry);
   stats->tail_distances = visible.size();
   if (visible.empty()) return;

@@ -320,8 +320,10 @@ void SpaceState::CountIndexed(IndexBatch* batch) {
     if (entry.record.handed_in_micros == 0) continue;
     const ingest::RecordLatency latency = {now - entry.published_micros,
                                            now - entry.record.handed_in_micros};
-    latencies_->durable_to_indexed.Add(latency.durable_to_indexed_micros);
-    latencies_->to_indexed.Add(latency.to_indexed_micros);
+    if (!latencies_frozen_) {
+      latencies_->durable_to_indexed.Add(latency.durable_to_indexed_micros);
+      latencies_->to_indexed.Add(latency.to_indexed_micros);
+    }
     batch->latencies.push_back(latency);
   }
 }

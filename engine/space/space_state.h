@@ -162,6 +162,10 @@ class SpaceState final : public ingest::BacklogOwner {
 
   Latencies GetLatencies() const;
 
+  // What GetLatencies() returns from now on, whatever is still indexed: the
+  // sum over all spaces holds it when this one has gone.
+  Latencies FreezeLatencies();
+
   uint64_t pending_records() const;
 
   // Relaxed: a count.
@@ -174,6 +178,10 @@ class SpaceState final : public ingest::BacklogOwner {
 
   // What could not be indexed, by LSN, with the vector and payload of each.
   std::vector<DeadLetters::Letter> ListDeadLetters() const;
+
+  // The one with this LSN; null if there is none, or its successor is
+  // published: it is as good as gone.
+  std::shared_ptr<const TailEntry> FindDeadLetter(Lsn lsn) const;
 
   // Whether every record with an LSN <= `lsn` is indexed, or checkpointed.
   bool IsIndexed(Lsn lsn) const;
@@ -400,6 +408,7 @@ class SpaceState final : public ingest::BacklogOwner {
   uint64_t saving_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // Null before the first record: most spaces of many are idle.
   std::unique_ptr<Latencies> latencies_ ABSL_GUARDED_BY(mutex_);
+  bool latencies_frozen_ ABSL_GUARDED_BY(mutex_) = false;
   Lsn published_lsn_ ABSL_GUARDED_BY(mutex_) = 0;
   Lsn indexed_lsn_ ABSL_GUARDED_BY(mutex_) = 0;
   // No record below it is missing in the head; 0: none at all is.

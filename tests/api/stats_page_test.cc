@@ -29,6 +29,15 @@ class StatsPageTest : public ::testing::Test {
     db_ = *std::move(db);
   }
 
+  // As an owner leaves it that was killed.
+  void LeavePage() {
+    auto file = io::PageFile::Open(path_);
+    ASSERT_TRUE(file.ok()) << file.status();
+    ASSERT_TRUE(file->Overwrite(schema::EncodeStatsPage(
+                                    {1, 1, std::string(1 << 20, 'x')}))
+                    .ok());
+  }
+
   bool Exists() const { return std::filesystem::exists(path_); }
 
   // The page once its series `name` is above `bound`.
@@ -77,11 +86,7 @@ TEST_F(StatsPageTest, WhatAKilledOwnerLeftIsReplaced) {
   options_.stats_interval = absl::Milliseconds(10);
   Open();
   ASSERT_TRUE(db_->Close().ok());
-  auto file = io::PageFile::Open(path_);
-  ASSERT_TRUE(file.ok()) << file.status();
-  ASSERT_TRUE(file->Overwrite(schema::EncodeStatsPage(
-                                  {1, 1, std::string(1 << 20, 'x')}))
-                  .ok());
+  LeavePage();
   Open();
   const auto is_ours = [this] {
     const auto bytes = io::ReadPageFile(path_, schema::kStatsPageBytesMax);
@@ -97,6 +102,10 @@ TEST_F(StatsPageTest, WhatAKilledOwnerLeftIsReplaced) {
 TEST_F(StatsPageTest, IsNotThereUnlessAnOwnerWantsIt) {
   options_.stats_interval = absl::ZeroDuration();
   Open();
+  ASSERT_TRUE(db_->Close().ok());
+  LeavePage();
+  Open();
+  EXPECT_FALSE(Exists());
   ASSERT_TRUE(db_->Checkpoint().ok());
   EXPECT_FALSE(Exists());
   ASSERT_TRUE(db_->Close().ok());

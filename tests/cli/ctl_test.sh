@@ -570,6 +570,12 @@ run --db db stats --prometheus
 expect out '# TYPE engram_spaces gauge'
 run --db db stats nosuch
 expect_error 1 'nothing of a space "nosuch"'
+# A page that its owner did not write is left from another.
+cp db/OWNER OWNER
+echo 1 >db/OWNER
+run --db db stats
+expect_error 4 'open in process 1'
+cp OWNER db/OWNER
 for i in 1 2 3; do echo "{\"id\":\"$i\",\"vector\":[$i]}" >&3; done
 exec 3>&-
 finish_loader

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
@@ -20,6 +21,9 @@ namespace {
 // The owner writes for microseconds, once a second.
 constexpr int kAttempts = 500;
 constexpr absl::Duration kPause = absl::Milliseconds(2);
+
+// A pid and a newline are less.
+constexpr size_t kOwnerBytesMax = 64;
 
 // The lines that are series, all of them or those of one space.
 std::vector<absl::string_view> SeriesOf(absl::string_view text,
@@ -50,6 +54,15 @@ Json SeriesObject(const std::vector<absl::string_view>& lines) {
   return object;
 }
 
+// Whether OWNER names another process. One that cannot be read says nothing: it
+// may be missing where the disk is full.
+bool IsOfAnother(const std::string& db, const schema::StatsPage& page) {
+  const absl::StatusOr<std::string> owner = io::ReadPageFile(
+      absl::StrCat(db, "/", schema::kOwnerFileName), kOwnerBytesMax);
+  int64_t pid = 0;
+  return owner.ok() && absl::SimpleAtoi(*owner, &pid) && pid != page.pid;
+}
+
 }  // namespace
 
 absl::StatusOr<schema::StatsPage> ReadPublishedStats(const std::string& db) {
@@ -59,6 +72,10 @@ absl::StatusOr<schema::StatsPage> ReadPublishedStats(const std::string& db) {
     ENGRAM_ASSIGN_OR_RETURN(const std::string bytes,
                             io::ReadPageFile(path, schema::kStatsPageBytesMax));
     absl::StatusOr<schema::StatsPage> page = schema::DecodeStatsPage(bytes);
+    if (page.ok() && IsOfAnother(db, *page)) {
+      return absl::NotFoundError(absl::StrCat(
+          path, ": is of process ", page->pid, ", which owns it no more"));
+    }
     if (!absl::IsDataLoss(page.status())) return page;
     last = page.status();
     absl::SleepFor(kPause);

@@ -12,8 +12,9 @@
 
 namespace engram::ctl {
 
-// The page that was published last. NOT_FOUND if the owner publishes none;
-// DATA_LOSS if it cannot be read for a second.
+// The page that was published last. NOT_FOUND if the owner publishes none,
+// be there one of an owner that was killed; DATA_LOSS if it cannot be read for
+// a second.
 absl::StatusOr<schema::StatsPage> ReadPublishedStats(const std::string& db);
 
 // Prints a page as `stats` prints what it counted itself, as far as that goes:

@@ -148,6 +148,16 @@ TEST_F(DatabaseFilesTest, AnOwnerIsNamedAndAStaleOneIsReplaced) {
   EXPECT_EQ(Read("OWNER"), absl::StrCat(::getpid(), "\n"));
 }
 
+TEST_F(DatabaseFilesTest, AnOwnerTakesAwayWhatTheLastOnePublished) {
+  ASSERT_TRUE(Open().ok());
+  Write("STATS", "of a process that was killed");
+  EXPECT_TRUE(
+      OpenDatabaseFiles(io::FileSystem::System(), path(), false, true).ok());
+  EXPECT_EQ(Names().count("STATS"), 1u) << "a reader writes nothing";
+  ASSERT_TRUE(Open().ok());
+  EXPECT_EQ(Names().count("STATS"), 0u);
+}
+
 TEST_F(DatabaseFilesTest, AnOwnerThatDiedHoldsNothing) {
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);

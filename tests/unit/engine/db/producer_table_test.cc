@@ -46,20 +46,48 @@ TEST(ProducerTableTest, AnOlderWriteChangesNothing) {
   EXPECT_EQ(table.Find(3), (schema::ProducerState{3, 11, 101}));
 }
 
-TEST(ProducerTableTest, TellsWhoWroteBetweenTwoLsns) {
+TEST(ProducerTableTest, ListsAllByNumber) {
   ProducerTable table;
   table.Accept({9, 1, 10});
   table.Accept({5, 1, 20});
-  table.Accept({7, 1, 30});
+  table.AcceptSaved({7, 1, 30});
   table.Accept({5, 2, 40});
-  EXPECT_THAT(table.Between(10, 40),
-              UnorderedElementsAre(schema::ProducerState{7, 1, 30},
-                                   schema::ProducerState{5, 2, 40}));
-  EXPECT_THAT(table.Between(10, 39),
-              ElementsAre(schema::ProducerState{7, 1, 30}));
   EXPECT_THAT(table.All(), ElementsAre(schema::ProducerState{5, 2, 40},
                                        schema::ProducerState{7, 1, 30},
                                        schema::ProducerState{9, 1, 10}));
+}
+
+TEST(ProducerTableTest, TellsWhatNoCatalogHolds) {
+  ProducerTable table;
+  table.AcceptSaved({9, 1, 10});
+  table.Accept({9, 1, 10});  // the log still has it
+  table.AcceptSaved({8, 1, 15});
+  table.Accept({8, 2, 25});
+  table.Accept({5, 1, 20});
+  table.Accept({7, 1, 30});
+  table.Accept({5, 2, 40});
+  ProducerTable::Unsaved unsaved = table.FindUnsaved(40);
+  EXPECT_THAT(unsaved.states,
+              UnorderedElementsAre(schema::ProducerState{8, 2, 25},
+                                   schema::ProducerState{7, 1, 30},
+                                   schema::ProducerState{5, 2, 40}));
+  EXPECT_EQ(unsaved.beyond_lsn, 0u);
+  unsaved = table.FindUnsaved(29);
+  EXPECT_THAT(unsaved.states, ElementsAre(schema::ProducerState{8, 2, 25}));
+  EXPECT_EQ(unsaved.beyond_lsn, 40u);
+}
+
+TEST(ProducerTableTest, WhatAProducerWritesDuringACheckpointIsLeftForTheNext) {
+  ProducerTable table;
+  table.Accept({5, 1, 20});
+  table.Accept({7, 1, 30});
+  const ProducerTable::Unsaved unsaved = table.FindUnsaved(30);
+  EXPECT_EQ(unsaved.states.size(), 2u);
+  EXPECT_EQ(table.FindUnsaved(30).states.size(), 2u) << "it was not saved";
+  table.Accept({7, 2, 35});
+  table.MarkSaved(unsaved.states);
+  EXPECT_THAT(table.FindUnsaved(40).states,
+              ElementsAre(schema::ProducerState{7, 2, 35}));
 }
 
 TEST(StampConditionTest, WithoutAStampThereIsNone) {

@@ -74,6 +74,44 @@ TEST_F(SpaceDeadLettersTest, WhatHasNoRoomIsKeptAndFound) {
   ExpectMatchesModel();
 }
 
+// Searches ask for it with the space locked.
+TEST_F(SpaceDeadLettersTest, TheListOfEntriesIsMadeOnceForEachChange) {
+  ObserveSome(0, 12);
+  const auto added = space_->ListDeadLetters();
+  ASSERT_EQ(added.size(), 2u);
+  DeadLetters letters;
+  EXPECT_EQ(letters.Entries(), nullptr);
+  for (const DeadLetters::Letter& letter : added) {
+    letters.Add(letter.entry->record, 0, letter.status, false);
+  }
+  const auto both = letters.Entries();
+  ASSERT_EQ(both->size(), 2u);
+  EXPECT_EQ(letters.Entries(), both) << "a copy for each search";
+  const Lsn first = (*both)[0]->record.lsn;
+  const Lsn second = (*both)[1]->record.lsn;
+  EXPECT_LT(first, second);
+  EXPECT_EQ(letters.Find(second), (*both)[1]);
+  EXPECT_EQ(letters.Find(second + 1), nullptr);
+  letters.End(first);
+  ASSERT_EQ(letters.Entries()->size(), 1u);
+  EXPECT_EQ((*letters.Entries())[0]->record.lsn, second);
+  EXPECT_EQ((*both)[0]->record.lsn, first) << "a search may still read it";
+  letters.End(second);
+  EXPECT_EQ(letters.Entries(), nullptr);
+}
+
+TEST_F(SpaceDeadLettersTest, OneIsFoundByItsLsnUntilItsSuccessorIsPublished) {
+  ObserveSome(0, 13);
+  const Lsn lsn = space_->ListDeadLetters()[1].entry->record.lsn;
+  ASSERT_NE(space_->FindDeadLetter(lsn), nullptr);
+  EXPECT_EQ(space_->FindDeadLetter(lsn)->record.id, "id11");
+  EXPECT_EQ(space_->FindDeadLetter(1), nullptr);
+  Remove("id11");
+  EXPECT_EQ(space_->FindDeadLetter(lsn), nullptr);
+  ServeAll();
+  EXPECT_EQ(space_->FindDeadLetter(lsn), nullptr);
+}
+
 TEST_F(SpaceDeadLettersTest, AWriteOrARemovalOfItsIdEndsOne) {
   ObserveSome(0, 13);
   Remove("id10");

@@ -2,6 +2,7 @@
 
 #include "engine/space/checkpoint_writer.h"
 #include "schema/key_layout.h"
+#include "storage/base/clock.h"
 #include "tests/support/test_vectors.h"
 
 namespace engram::space {
@@ -69,6 +70,7 @@ Lsn SpaceHarness::ObserveVector(const std::string& id,
   draft.vector = vector;
   draft.payload = payload;
   draft.timestamp_us = static_cast<int64_t>(last_lsn_);
+  draft.handed_in_micros = Clock::System().MonotonicMicros();
   Publish(draft);
   model_[id] = {last_lsn_, vector, payload};
   return last_lsn_;

@@ -274,6 +274,20 @@ TEST_F(SpaceStateTest, ADroppedSpaceProcessesRecordsWithoutLinkingThem) {
 }
 
 // A reader that was inside when the space went is told so, not of damage.
+// They stand in the sum over all spaces by then, which is not to fall when the
+// space is left out of it.
+TEST_F(SpaceStateTest, FrozenLatenciesStayAsTheyWere) {
+  Observe("a", 1);
+  ServeAll();
+  Observe("b", 2);
+  EXPECT_EQ(space_->FreezeLatencies().to_indexed.count(), 1u);
+  ServeAll();
+  const Latencies after = space_->GetLatencies();
+  EXPECT_EQ(after.to_indexed.count(), 1u);
+  EXPECT_EQ(after.durable_to_indexed.count(), 1u);
+  EXPECT_EQ(after.to_durable.count(), 2u);
+}
+
 TEST_F(SpaceStateTest, ASavedRecordOfADroppedSpaceIsNotFoundRatherThanLost) {
   OpenStore();
   Observe("a", 1);
