@@ -73,17 +73,20 @@ void DbImpl::CheckpointLoop() {
       checkpoint_requested_ = true;
       continue;
     }
-    if (!checkpoint_requested_ && !oldest_requested_) {
+    if (!checkpoint_requested_ && !oldest_requested_ &&
+        !memory_check_requested_) {
       checkpoint_work_.Wait(progress_mutex_);
       continue;
     }
     const bool all = std::exchange(checkpoint_requested_, false);
     oldest_requested_ = false;
+    memory_check_requested_ = false;
     lock.Unlock();
     absl::Status status;
     {
       MutexLock checkpoint_lock(checkpoint_mutex_);
       status = all ? RunCheckpoint() : CheckpointOldest();
+      if (status.ok()) status = KeepMemoryBudget();
     }
     lock.Lock();
     if (!status.ok() && !stopping_) {

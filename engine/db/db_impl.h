@@ -27,6 +27,7 @@
 #include "engine/db/database_files.h"
 #include "engine/db/environment.h"
 #include "engine/db/event_queue.h"
+#include "engine/db/load_queue.h"
 #include "engine/db/log_meter.h"
 #include "engine/db/operation_gate.h"
 #include "engine/db/producer_table.h"
@@ -138,7 +139,8 @@ class DbImpl final : public wal::GroupSink {
   absl::Status CheckUnlistedFamilies() const;
   absl::Status LoadSpace(const schema::CatalogEntry& entry);
   absl::Status StartLog(const wal::RecoveredLog& log);
-  space::SpaceState::Observer ObserverOf(const std::string& name);
+  space::SpaceState::Observer ObserverOf(const std::string& name,
+                                         const ingest::BacklogPtr& backlog);
   SpacePtr AddSpace(const schema::SpaceDescription& description,
                     Lsn created_lsn);
 
@@ -157,6 +159,7 @@ class DbImpl final : public wal::GroupSink {
 
   // --- db_write.cc
   absl::Status CheckWritable() const;
+  absl::Status CheckSpaceWritable(const space::SpaceState& space) const;
   absl::Status CheckObservation(const space::SpaceState& space,
                                 const Observation& observation) const;
   wal::Durability DurabilityOf(const WriteOptions& options) const;
@@ -264,6 +267,12 @@ class DbImpl final : public wal::GroupSink {
   absl::Status DropFamilies(std::vector<schema::CatalogEntry> dropped)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
 
+  // --- db_memory.cc
+  void RequestMemoryCheck();
+  uint64_t MemoryInUse() const;
+  absl::Status KeepMemoryBudget()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+
   // Constant after Start().
   const std::string path_;
   const Options options_;
@@ -275,6 +284,7 @@ class DbImpl final : public wal::GroupSink {
   std::unique_ptr<wal::Segments> segments_;
   std::unique_ptr<wal::Writer> writer_;
   std::unique_ptr<ingest::WorkerPool> pool_;
+  LoadQueue load_queue_;
   std::thread checkpoint_thread_;
   StatsPublisher stats_publisher_;
   bool catalog_exists_ = false;
@@ -287,7 +297,7 @@ class DbImpl final : public wal::GroupSink {
   // Records of the group that is being published, for the workers.
   struct Published {
     SpacePtr space;
-    std::array<size_t, ingest::kPriorities> records = {};
+    space::SpaceState::BacklogCounts records = {};
   };
   absl::flat_hash_map<ingest::BacklogPtr, Published> published_;
   // While Start() publishes what it reads from the log.
@@ -342,6 +352,7 @@ class DbImpl final : public wal::GroupSink {
   CondVar checkpoint_work_;
   bool checkpoint_requested_ ABSL_GUARDED_BY(progress_mutex_) = false;
   bool oldest_requested_ ABSL_GUARDED_BY(progress_mutex_) = false;
+  bool memory_check_requested_ ABSL_GUARDED_BY(progress_mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(progress_mutex_) = false;
   uint64_t checkpoints_ ABSL_GUARDED_BY(progress_mutex_) = 0;
   uint64_t spaces_saved_ ABSL_GUARDED_BY(progress_mutex_) = 0;

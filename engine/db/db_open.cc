@@ -45,6 +45,10 @@ wal::QueueChoice ToQueueChoice(WalBackend backend) {
 // logged as one of them may keep.
 constexpr uint64_t kPaceSteps = 16;
 
+// Spaces that are loaded at the same time behind. Large ones use several
+// threads each.
+constexpr size_t kLoadThreadsMax = 4;
+
 // Of one space, planned and not linked yet.
 constexpr size_t kBatchesMax = 32;
 
@@ -110,6 +114,7 @@ DbImpl::DbImpl(const std::string& path, const Options& options,
       environment_(environment),
       files_(std::move(files)),
       owner_pid_(::getpid()),
+      load_queue_(std::min(WorkerCount(options.workers), kLoadThreadsMax)),
       callbacks_(options.async_writes_max),
       total_gate_("all spaces", TotalAdmission(options)),
       events_(options.listener,
@@ -197,7 +202,8 @@ absl::Status DbImpl::Start() {
   return absl::OkStatus();
 }
 
-space::SpaceState::Observer DbImpl::ObserverOf(const std::string& name) {
+space::SpaceState::Observer DbImpl::ObserverOf(
+    const std::string& name, const ingest::BacklogPtr& backlog) {
   space::SpaceState::Observer observer;
   observer.on_indexed = [this](size_t records, size_t dead) {
     indexed_records_.fetch_add(records - dead, std::memory_order_relaxed);
@@ -214,6 +220,16 @@ space::SpaceState::Observer DbImpl::ObserverOf(const std::string& name) {
     events_.NotePressure();
   };
   observer.on_progress = [this] { NotifyProgress(); };
+  // Weak: the backlog holds the space.
+  observer.on_loaded = [this, weak = std::weak_ptr(backlog)](
+                           const space::SpaceState::BacklogCounts& waiting) {
+    const ingest::BacklogPtr held = weak.lock();
+    for (size_t i = 0; held != nullptr && i < waiting.size(); ++i) {
+      if (waiting[i] == 0) continue;
+      pool_->Enqueue(held, waiting[i], static_cast<ingest::Priority>(i));
+    }
+    RequestMemoryCheck();
+  };
   return observer;
 }
 
@@ -231,10 +247,11 @@ DbImpl::SpacePtr DbImpl::AddSpace(const schema::SpaceDescription& description,
   limits.batches_max = std::min<size_t>(pool_->workers() + 2, kBatchesMax);
   auto state = std::make_shared<space::SpaceState>(description, created_lsn,
                                                    limits, registry_.epochs());
-  state->set_observer(ObserverOf(description.name));
+  const ingest::BacklogPtr backlog = pool_->Add(description.id, state);
+  state->set_observer(ObserverOf(description.name, backlog));
   state->quota().Set({options_.space_quota.records_per_second,
                       options_.space_quota.bytes_per_second});
-  registry_.Add({state, pool_->Add(description.id, state)});
+  registry_.Add({state, backlog});
   return state;
 }
 
@@ -244,7 +261,12 @@ absl::Status DbImpl::LoadSpace(const schema::CatalogEntry& entry) {
   state->set_family(entry.family);
   ENGRAM_ASSIGN_OR_RETURN(const std::optional<schema::Head> head,
                           ReadHead(*store_, entry));
-  return head.has_value() ? state->Load(*store_, *head) : absl::OkStatus();
+  if (!head.has_value()) return absl::OkStatus();
+  // A reader's files are not his own, and may go. A salvage saves all it finds.
+  if (options_.read_only || options_.salvage_damaged_log) {
+    return state->Load(*store_, *head);
+  }
+  return state->StartCold(store_.get(), *head);
 }
 
 absl::Status DbImpl::LoadSpaces() {
@@ -354,6 +376,8 @@ absl::Status DbImpl::Close() {
   checkpoint_work_.NotifyAll();
   if (checkpoint_thread_.joinable()) checkpoint_thread_.join();
   absl::Status status;
+  load_queue_.Drain();
+  load_queue_.Stop();
   if (pool_ != nullptr) {
     pool_->Drain();
     if (writer_ != nullptr) {

@@ -77,6 +77,14 @@ void DbImpl::EnqueuePublished() {
       // First: from then on they may be indexed.
       published.space->gate().Publish(records);
       total_gate_.Publish(records);
+    }
+    if (published.space->HoldBack(published.records)) {
+      load_queue_.Request(published.space);
+      continue;
+    }
+    for (size_t i = 0; i < published.records.size(); ++i) {
+      const size_t records = published.records[i];
+      if (records == 0) continue;
       pool_->Enqueue(backlog, records, static_cast<ingest::Priority>(i));
     }
   }
@@ -104,6 +112,8 @@ void DbImpl::PublishDrop(const schema::RecordView& record) {
   entry.state->MarkDropped(record.lsn);
   entry.state->gate().Close();
   entry.state->quota().Close();
+  // What waits for it to be loaded waits for nothing now.
+  if (!entry.state->is_resident()) load_queue_.Request(entry.state);
   MutexLock lock(dropped_mutex_);
   dropped_latencies_.Merge(entry.state->FreezeLatencies());
   registry_.Remove(entry.state);

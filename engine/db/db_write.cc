@@ -81,6 +81,12 @@ absl::Status DbImpl::CheckWritable() const {
   return absl::OkStatus();
 }
 
+// A record for an index that cannot be read would never get there.
+absl::Status DbImpl::CheckSpaceWritable(const space::SpaceState& space) const {
+  ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  return space.load_status();
+}
+
 absl::Status DbImpl::CheckObservation(const space::SpaceState& space,
                                       const Observation& observation) const {
   ENGRAM_RETURN_IF_ERROR(space::CheckId(space.description(), observation.id));
@@ -99,7 +105,7 @@ absl::StatusOr<Lsn> DbImpl::Observe(const SpacePtr& space,
                                     bool* duplicate) {
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
-  ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  ENGRAM_RETURN_IF_ERROR(CheckSpaceWritable(*space));
   ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
   ENGRAM_RETURN_IF_ERROR(CheckObservation(*space, observation));
   return AppendOne(schema::RecordType::kObserve, space, observation, options,
@@ -111,7 +117,7 @@ absl::StatusOr<Lsn> DbImpl::Remove(const SpacePtr& space, absl::string_view id,
                                    bool* duplicate) {
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
-  ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  ENGRAM_RETURN_IF_ERROR(CheckSpaceWritable(*space));
   ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
   ENGRAM_RETURN_IF_ERROR(space::CheckId(space->description(), id));
   Observation removed;
@@ -145,6 +151,7 @@ absl::StatusOr<Lsn> DbImpl::Write(const WriteBatch& batch,
                        " of the batch names no space of this database"));
     }
     if (space->dropped_lsn() != 0) return Dropped(*space);
+    ENGRAM_RETURN_IF_ERROR(CheckSpaceWritable(*space));
     const Observation observation{entry.id, entry.vector, entry.payload,
                                   entry.timestamp_us};
     if (entry.remove) {
@@ -171,7 +178,7 @@ absl::Status DbImpl::ObserveAsync(const SpacePtr& space,
   // Until the callback has returned: Close() waits for it.
   auto operation = std::make_shared<Operation>(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(*operation, space));
-  ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  ENGRAM_RETURN_IF_ERROR(CheckSpaceWritable(*space));
   ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
   ENGRAM_RETURN_IF_ERROR(CheckObservation(*space, observation));
   schema::RecordDraft draft = DraftOf(schema::RecordType::kObserve, *space,

@@ -194,7 +194,7 @@ absl::StatusOr<uint64_t> CheckpointSpace(
     space->AbortCheckpoint();
     return bytes.status();
   }
-  space->CommitCheckpoint(head);
+  space->CommitCheckpoint(store, head);
   return bytes;
 }
 

@@ -5,6 +5,7 @@
 
 #include "engine/space/space_state.h"
 #include "storage/base/check.h"
+#include "storage/base/clock.h"
 
 namespace engram::space {
 namespace {
@@ -55,13 +56,13 @@ Unsaved SpaceState::GetUnsaved(Lsn log_lsn) const {
 // nodes that others still link to.
 void SpaceState::AssignRows(SpaceSnapshot* snapshot) {
   ENGRAM_CHECK(saving_rows_.empty() && saving_rowless_.empty());
-  const index::Graph* const graph = index_.graph();
+  const index::Graph* const graph = index().graph();
   std::vector<Lsn> lsns;
   for (const auto& [lsn, unsaved] : saving_) {
     const uint32_t slot = unsaved.slot;
     const bool is_linked_to = graph != nullptr && graph->is_node(slot) &&
                               graph->head_of(slot) == index::kNoSlot;
-    const bool needs_row = is_linked_to || index_[slot].LiveAt(snapshot->lsn);
+    const bool needs_row = is_linked_to || index()[slot].LiveAt(snapshot->lsn);
     (needs_row ? lsns : saving_rowless_).push_back(lsn);
   }
   std::sort(lsns.begin(), lsns.end());
@@ -70,17 +71,17 @@ void SpaceState::AssignRows(SpaceSnapshot* snapshot) {
   for (const Lsn lsn : lsns) {
     const UnsavedRecord& unsaved = saving_.find(lsn)->second;
     snapshot->rows.push_back({unsaved.record, unsaved.group,
-                              index_[unsaved.slot].LiveAt(snapshot->lsn)});
+                              index()[unsaved.slot].LiveAt(snapshot->lsn)});
     saving_rows_.push_back({unsaved.slot, lsn});
   }
 }
 
 // Sets `rows` to the row of each slot, kNoRow where there is none.
 void SpaceState::CopyRows(uint32_t row_count, RowsOfSlots* rows) const {
-  const uint32_t slot_count = index_.slot_count();
+  const uint32_t slot_count = index().slot_count();
   rows->clear();
   for (uint32_t slot = 0; slot < slot_count; ++slot) {
-    rows->push_back(index_[slot].row);
+    rows->push_back(index()[slot].row);
   }
   uint32_t row = row_count;
   for (const SlotVersion& version : saving_rows_) {
@@ -91,8 +92,8 @@ void SpaceState::CopyRows(uint32_t row_count, RowsOfSlots* rows) const {
 // Copies what a checkpoint says of the version in `slot`.
 void SpaceState::CopySlot(uint32_t slot, uint32_t row,
                           SpaceSnapshot* snapshot) const {
-  const index::Graph* const graph = index_.graph();
-  const bool removed = !index_[slot].LiveAt(snapshot->lsn);
+  const index::Graph* const graph = index().graph();
+  const bool removed = !index()[slot].LiveAt(snapshot->lsn);
   if (graph == nullptr) {
     snapshot->links.AddPlain(row, removed);
     return;
@@ -121,7 +122,7 @@ void SpaceState::CopyLinks(const index::ChangedSlots& changed,
   for (const uint32_t row : saving_gone_rows_) {
     snapshot->links.AddPlain(row, true);
   }
-  const index::Graph* const graph = index_.graph();
+  const index::Graph* const graph = index().graph();
   const index::EntryPoint entry =
       graph != nullptr ? graph->entry_point() : index::EntryPoint();
   // A graph without nodes is as good as none; its centre with it.
@@ -137,7 +138,8 @@ void SpaceState::CopyLinks(const index::ChangedSlots& changed,
 // knows yet.
 index::ChangedSlots SpaceState::TakeChanged() {
   index::ChangedSlots changed = std::exchange(ended_slots_, {});
-  if (index_.graph() != nullptr) changed.MarkAll(index_.graph()->TakeChanged());
+  if (index().graph() != nullptr)
+    changed.MarkAll(index().graph()->TakeChanged());
   for (const SlotVersion& version : saving_rows_) changed.Mark(version.slot);
   return changed;
 }
@@ -149,16 +151,17 @@ SpaceSnapshot SpaceState::BeginCheckpoint() {
     // So that no page of memory is touched for the first time while indexing
     // waits. As many nodes may change as an insert has neighbors.
     MutexLock lock(mutex_);
-    const size_t slots = index_.slot_count();
+    const size_t slots = index().slot_count();
     snapshot.links.Reserve(
         std::min(slots, unsaved_.size() * size_t{description_.M}),
         description_.M);
     rows.resize(slots + slots / 8);
   }
   MutexLock turn_lock(turn_mutex_);
+  const int64_t pause_begin = Clock::System().MonotonicMicros();
   WorkOffRemovals(0, kRemovalMicrosMax);
   // Slots stand still while this is held, and the turn is.
-  MutexLock link_lock(index_.link_mutex());
+  MutexLock link_lock(index().link_mutex());
   {
     MutexLock lock(mutex_);
     ENGRAM_CHECK(saving_.empty() && saving_removed_ids_.empty());
@@ -187,6 +190,9 @@ SpaceSnapshot SpaceState::BeginCheckpoint() {
   CopyLinks(saving_changed_, rows, &snapshot);
   link_lock.Unlock();
   turn_lock.Unlock();
+  checkpoint_pause_micros_.store(
+      Clock::System().MonotonicMicros() - pause_begin,
+      std::memory_order_relaxed);
   snapshot.links.Sort(std::move(rows));
   std::sort(snapshot.removed_ids.begin(), snapshot.removed_ids.end());
   return snapshot;
@@ -197,7 +203,8 @@ uint64_t SpaceState::NextGeneration() {
   return ++last_generation_;
 }
 
-void SpaceState::CommitCheckpoint(const schema::Head& head) {
+void SpaceState::CommitCheckpoint(const kv::Store* store,
+                                  const schema::Head& head) {
   // Freed after the lock is released: it may be a quarter of a gigabyte.
   UnsavedMap saved;
   {
@@ -205,8 +212,9 @@ void SpaceState::CommitCheckpoint(const schema::Head& head) {
     MutexLock lock(mutex_);
     uint32_t row = head_.slot_count;
     head_ = head;
+    store_ = store;
     for (const SlotVersion& version : std::exchange(saving_rows_, {})) {
-      SlotInfo& info = index_[version.slot];
+      SlotInfo& info = index()[version.slot];
       // It may be gone by now, and the slot another version's.
       if (info.lsn.load(std::memory_order_relaxed) == version.lsn) {
         info.row = row;
@@ -222,7 +230,7 @@ void SpaceState::CommitCheckpoint(const schema::Head& head) {
     // head, and then needs one: its record stays until it leaves the index.
     for (const Lsn lsn : std::exchange(saving_rowless_, {})) {
       const auto it = saving_.find(lsn);
-      if (index_[it->second.slot].lsn.load(std::memory_order_relaxed) != lsn) {
+      if (index()[it->second.slot].lsn.load(std::memory_order_relaxed) != lsn) {
         continue;
       }
       unsaved_bytes_ += it->second.admitted_bytes;
@@ -255,7 +263,7 @@ void SpaceState::AbortCheckpoint() {
   saving_gone_rows_.clear();
   for (auto& [lsn, unsaved] : saving_) {
     // What left the index meanwhile needs no saving any more.
-    if (index_[unsaved.slot].lsn.load(std::memory_order_relaxed) != lsn) {
+    if (index()[unsaved.slot].lsn.load(std::memory_order_relaxed) != lsn) {
       continue;
     }
     unsaved_bytes_ += unsaved.admitted_bytes;

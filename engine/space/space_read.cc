@@ -33,12 +33,14 @@ absl::Status InRecord(absl::string_view space, absl::string_view family,
 }  // namespace
 
 struct SpaceState::Located {
+  bool is_cold = false;  // nothing else is known, then
   Lsn lsn = 0;
   // In memory: the whole record.
   schema::RecordView record;
   std::shared_ptr<const wal::Group> group;  // nullptr: saved
   // Saved: where it stands.
   std::string family;
+  const SpaceIndex* index = nullptr;
   uint32_t slot = 0;
   uint32_t row = kNoRow;
   schema::PartReference part;
@@ -51,6 +53,11 @@ absl::StatusOr<SpaceState::Located> SpaceState::Locate(
     absl::string_view id) const {
   Located located;
   MutexLock lock(mutex_);
+  located.index = index_.load(std::memory_order_relaxed);
+  if (located.index == nullptr) {
+    located.is_cold = true;
+    return located;
+  }
   const std::optional<VersionRef> version = versions_.Find(id);
   if (!version.has_value()) {
     return absl::NotFoundError(
@@ -63,7 +70,7 @@ absl::StatusOr<SpaceState::Located> SpaceState::Locate(
     return located;
   }
   located.slot = version->slot();
-  const SlotInfo& info = index_[located.slot];
+  const SlotInfo& info = (*located.index)[located.slot];
   // Relaxed: it was published under the mutex.
   located.lsn = info.lsn.load(std::memory_order_relaxed);
   for (const UnsavedMap* const map : {&unsaved_, &saving_}) {
@@ -86,7 +93,7 @@ absl::StatusOr<SpaceState::Located> SpaceState::Locate(
 // The vector of a saved version.
 absl::Status SpaceState::ReadRow(const Located& located, const kv::Store& store,
                                  StoredObservation* stored) const {
-  const absl::Span<const float> row = index_.RowOf(located.slot);
+  const absl::Span<const float> row = located.index->RowOf(located.slot);
   if (!row.empty()) {
     stored->vector.assign(row.begin(), row.end());
     return absl::OkStatus();
@@ -108,8 +115,8 @@ absl::Status SpaceState::ReadRow(const Located& located, const kv::Store& store,
   return absl::OkStatus();
 }
 
-absl::StatusOr<StoredObservation> SpaceState::Get(
-    absl::string_view id, const kv::Store* store) const {
+absl::StatusOr<StoredObservation> SpaceState::Get(absl::string_view id,
+                                                  const kv::Store* store) {
   // A checkpoint may move the record from memory to RocksDB while we look, or
   // merge the part that holds its vector, and a write may replace it; then look
   // again.
@@ -117,8 +124,13 @@ absl::StatusOr<StoredObservation> SpaceState::Get(
   uint64_t part_generation = 0;  // of the part that failed last
   for (int attempt = 0; attempt < kGetAttemptsMax; ++attempt) {
     // What is current at some moment under the guard keeps its slot.
-    const index::EpochDomain::Guard guard = epochs_->Enter();
+    index::EpochDomain::Guard guard = epochs_->Enter();
     ENGRAM_ASSIGN_OR_RETURN(const Located located, Locate(id));
+    if (located.is_cold) {
+      guard.Leave();
+      ENGRAM_RETURN_IF_ERROR(EnsureResident());
+      continue;
+    }
     StoredObservation stored;
     stored.id = std::string(id);
     stored.lsn = located.lsn;
@@ -166,12 +178,16 @@ absl::StatusOr<StoredObservation> SpaceState::Get(
   return InRecord(name(), this->family(), id, last);
 }
 
-std::vector<std::string> SpaceState::ListIds() const {
+absl::StatusOr<std::vector<std::string>> SpaceState::ListIds() {
   std::vector<std::string> ids;
-  {
+  while (true) {
+    ENGRAM_RETURN_IF_ERROR(EnsureResident());
     MutexLock lock(mutex_);
+    if (!is_resident()) continue;
     ids.reserve(versions_.size());
-    versions_.ForEachId([&ids](absl::string_view id) { ids.emplace_back(id); });
+    versions_.ForEach(
+        [&ids](absl::string_view id, VersionRef) { ids.emplace_back(id); });
+    break;
   }
   std::sort(ids.begin(), ids.end());
   return ids;
@@ -225,10 +241,14 @@ SpaceStats SpaceState::GetStats(Lsn log_lsn) const {
   stats.options.quantization =
       static_cast<Quantization>(description_.quantization);
   stats.options.stored = static_cast<Stored>(description_.stored);
-  const index::Graph* const graph = index_.graph();
+  // What is evicted meanwhile stays until we are done.
+  const index::EpochDomain::Guard guard = epochs_->Enter();
+  const SpaceIndex* const index = index_.load(std::memory_order_acquire);
+  stats.resident = index != nullptr;
+  const index::Graph* const graph = index != nullptr ? index->graph() : nullptr;
   stats.has_graph = graph != nullptr;
   stats.quantization = graph != nullptr
-                           ? static_cast<Quantization>(index_.quantization())
+                           ? static_cast<Quantization>(index->quantization())
                            : Quantization::kNone;
   stats.twins = graph != nullptr ? graph->twin_count() : 0;
   stats.nodes = published_slots_.load(std::memory_order_relaxed);
@@ -247,10 +267,18 @@ SpaceStats SpaceState::GetStats(Lsn log_lsn) const {
   const ingest::QuotaStats quota = quota_.GetStats();
   stats.refused_of_record_rate = quota.refused_of_records;
   stats.refused_of_byte_rate = quota.refused_of_bytes;
-  stats.memory_bytes = index_.memory_bytes();
+  stats.evictions = evictions_.load(std::memory_order_relaxed);
+  stats.checkpoint_pause = absl::Microseconds(
+      checkpoint_pause_micros_.load(std::memory_order_relaxed));
+  stats.load_status = load_status();
+  stats.memory_bytes = index != nullptr ? index->memory_bytes() : 0;
   MutexLock lock(mutex_);
   stats.memory_bytes += versions_.memory_bytes();
   stats.live_records = versions_.size();
+  if (!is_resident()) {
+    stats.has_graph = head_.has_graph;
+    stats.live_records += head_.live_count;
+  }
   stats.pending_records = tail_.count();
   stats.dead_letters = dead_letters_.size();
   stats.unsaved_bytes = unsaved_bytes_ + saving_bytes_;
@@ -260,6 +288,21 @@ SpaceStats SpaceState::GetStats(Lsn log_lsn) const {
   stats.checkpoint_lsn =
       first_unsaved_lsn_ == 0 ? stats.indexed_lsn : first_unsaved_lsn_ - 1;
   return stats;
+}
+
+uint64_t SpaceState::record_bytes() const {
+  const uint64_t pending = gate_.GetStats().bytes;
+  MutexLock lock(mutex_);
+  return pending + unsaved_bytes_ + saving_bytes_;
+}
+
+uint64_t SpaceState::resident_bytes() const {
+  const index::EpochDomain::Guard guard = epochs_->Enter();
+  const SpaceIndex* const index = index_.load(std::memory_order_acquire);
+  if (index == nullptr) return 0;
+  const uint64_t bytes = index->memory_bytes();
+  MutexLock lock(mutex_);
+  return bytes + versions_.memory_bytes();
 }
 
 }  // namespace engram::space

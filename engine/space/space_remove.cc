@@ -27,7 +27,7 @@ void SpaceState::WorkOffRemovals(size_t slots_min, int64_t micros_max) {
          replaced_.Pop(epochs_, &slot)) {
     // Nobody is left whose snapshot is from before the version's end. Relaxed:
     // changed by the holder of the turn alone.
-    SlotInfo& info = index_[slot];
+    SlotInfo& info = index()[slot];
     const Lsn lsn = info.lsn.load(std::memory_order_relaxed);
     ENGRAM_CHECK(lsn != 0);
     versions.push_back({slot, lsn});
@@ -35,7 +35,7 @@ void SpaceState::WorkOffRemovals(size_t slots_min, int64_t micros_max) {
     // remove_lsn. One that begins after the epoch below reads 0: it must, for
     // when that has passed the slot gets another version and remove_lsn.
     info.lsn.store(0, std::memory_order_relaxed);
-    index_.Unlink(slot, turn_scratch_);
+    index().Unlink(slot, turn_scratch_);
   }
   if (!versions.empty()) {
     Unpublish(versions);
@@ -60,6 +60,7 @@ void SpaceState::WorkOffRemovals(size_t slots_min, int64_t micros_max) {
 bool SpaceState::Tidy() {
   if (dropped_lsn() != 0) return false;
   MutexLock turn_lock(turn_mutex_);
+  if (!is_resident()) return false;
   WorkOffRemovals(0, kTidyMicrosMax);
   return untidy_.load(std::memory_order_relaxed);
 }
@@ -70,7 +71,7 @@ void SpaceState::Unpublish(absl::Span<const SlotVersion> versions) {
   std::vector<std::shared_ptr<const wal::Group>> groups;
   MutexLock lock(mutex_);
   for (const SlotVersion& version : versions) {
-    SlotInfo& info = index_[version.slot];
+    SlotInfo& info = index()[version.slot];
     if (info.row != kNoRow) {
       gone_rows_.push_back(info.row);
       info.row = kNoRow;
@@ -87,7 +88,7 @@ void SpaceState::ReleaseUnlinked() {
   std::vector<uint32_t> slots;
   uint32_t slot = 0;
   while (unlinked_.Pop(epochs_, &slot)) slots.push_back(slot);
-  index_.Release(slots);
+  index().Release(slots);
   if (left_flat_ != nullptr && epochs_->HasPassed(left_flat_ticket_)) {
     left_flat_.reset();
   }
@@ -97,12 +98,12 @@ void SpaceState::ReleaseUnlinked() {
 // within reach; what a file says need not.
 void SpaceState::Reattach() {
   unlinked_since_reattach_ = 0;
-  index::Graph* const graph = index_.graph();
+  index::Graph* const graph = index().graph();
   if (graph == nullptr) return;
   const auto is_live = [this](uint32_t slot) {
-    return index_[slot].LiveAt(kNeverRemoved - 1);
+    return index()[slot].LiveAt(kNeverRemoved - 1);
   };
-  MutexLock link_lock(index_.link_mutex());
+  MutexLock link_lock(index().link_mutex());
   const uint64_t found = graph->Reattach(is_live, turn_scratch_);
   reattached_.fetch_add(found, std::memory_order_relaxed);
   unreachable_.store(found == 0 ? 0 : graph->CountUnreachable(is_live),

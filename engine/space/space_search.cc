@@ -7,6 +7,7 @@
 
 #include "engine/space/space_state.h"
 #include "storage/base/clock.h"
+#include "storage/base/status_macros.h"
 
 namespace engram::space {
 namespace {
@@ -28,6 +29,7 @@ void KeepNearest(uint32_t k, std::vector<Hit>* hits) {
 
 struct SpaceState::SearchView {
   absl::Span<const float> query;
+  SpaceIndex* index = nullptr;
   TailPin pin;
   std::shared_ptr<const DeadLetters::EntryList> dead_letters;  // or null
   Lsn snapshot = 0;
@@ -35,23 +37,32 @@ struct SpaceState::SearchView {
   size_t live = 0;
 };
 
-std::vector<Hit> SpaceState::Search(absl::Span<const float> query,
-                                    const SearchOptions& options,
-                                    SearchStats* stats) const {
+absl::StatusOr<std::vector<Hit>> SpaceState::Search(
+    absl::Span<const float> query, const SearchOptions& options,
+    SearchStats* stats) {
   const int64_t start = Clock::System().MonotonicMicros();
   SearchStats unread;
   if (stats == nullptr) stats = &unread;
   *stats = SearchStats();
   searches_.fetch_add(1, std::memory_order_relaxed);
+  // Relaxed: any recent time will do.
+  last_used_micros_.store(start, std::memory_order_relaxed);
   // Before the snapshot, until the last id is copied: no version that the
   // snapshot shows leaves its slot meanwhile.
-  const index::EpochDomain::Guard guard = epochs_->Enter();
+  index::EpochDomain::Guard guard = epochs_->Enter();
   SearchView view;
   view.query = query;
-  {
+  while (view.index == nullptr) {
+    if (!is_resident()) {
+      // Nobody may wait for us while we read files.
+      guard.Leave();
+      ENGRAM_RETURN_IF_ERROR(EnsureResident());
+      guard = epochs_->Enter();
+    }
     // One moment: what is visible at `snapshot` is in `pin`, in the index or
     // among the dead letters.
     MutexLock lock(mutex_);
+    view.index = index_.load(std::memory_order_relaxed);
     view.pin = tail_.Pin(tail_.count());
     view.dead_letters = dead_letters_.Entries();
     view.snapshot = published_lsn_;
@@ -73,16 +84,17 @@ void SpaceState::SearchIndex(const SearchView& view,
                              index::Scratch& scratch, std::vector<Hit>* hits,
                              SearchStats* stats) const {
   const auto accept = [&](uint32_t slot) {
-    return index_[slot].VisibleAt(view.snapshot, view.tail_first_lsn);
+    return view.index->slots()[slot].VisibleAt(view.snapshot,
+                                               view.tail_first_lsn);
   };
   std::vector<index::Neighbor> found;
   // Only now: slots that the snapshot shows may be in the graph alone if one
   // was there at that moment.
-  const index::Graph* const graph = index_.graph();
+  const index::Graph* const graph = view.index->graph();
   if (graph == nullptr) {
     stats->plan = SearchPlan::kFlat;
     stats->distances +=
-        index_.flat().ScanExact(view.query, options.k, accept, &found);
+        view.index->flat().ScanExact(view.query, options.k, accept, &found);
   } else {
     bool complete = false;
     if (!options.exact) {
@@ -103,13 +115,14 @@ void SpaceState::SearchIndex(const SearchView& view,
         ++stats->distances;
         return true;
       };
-      const uint32_t end = std::min(graph->slot_count(), index_.slot_count());
+      const uint32_t end =
+          std::min(graph->slot_count(), view.index->slot_count());
       graph->ScanExact(view.query, 0, end, options.k, accept_and_count, scratch,
                        &found);
     }
   }
   for (const index::Neighbor& neighbor : found) {
-    const SlotInfo& info = index_[neighbor.slot];
+    const SlotInfo& info = view.index->slots()[neighbor.slot];
     // Relaxed: accepted before, and unchanged under the guard.
     hits->push_back({std::string(info.id()), neighbor.distance,
                      info.lsn.load(std::memory_order_relaxed)});
@@ -137,9 +150,9 @@ void SpaceState::ScanTail(const SearchView& view, uint32_t k,
   stats->tail_distances = visible.size();
   if (visible.empty()) return;
   std::vector<float> distances(visible.size());
-  const index::VectorDistance& distance = index_.distance();
-  distance.DistancesToRows(distance.Prepare(view.query), rows.data(),
-                           inverse_norms.data(), rows.size(), distances.data());
+  distance_.DistancesToRows(distance_.Prepare(view.query), rows.data(),
+                            inverse_norms.data(), rows.size(),
+                            distances.data());
   std::vector<uint32_t> order(visible.size());
   for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
   const size_t keep = std::min<size_t>(k, order.size());

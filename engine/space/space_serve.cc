@@ -82,7 +82,7 @@ ingest::Served SpaceState::Serve(size_t records_max) {
 // to the time that it may take rather than given back when that is over.
 size_t SpaceState::BatchLimit(size_t records_max) const {
   const uint64_t nanos = nanos_per_plan_.load(std::memory_order_relaxed);
-  if (index_.graph() == nullptr || nanos == 0) return records_max;
+  if (index().graph() == nullptr || nanos == 0) return records_max;
   const auto fit = static_cast<size_t>(ingest::kBatchMicrosMax * 1000 / nanos);
   return std::min(records_max, std::max(fit, size_t{1}));
 }
@@ -91,9 +91,11 @@ std::unique_ptr<IndexBatch> SpaceState::TakeBatch(size_t records_max) {
   auto batch = std::make_unique<IndexBatch>();
   // Before the ticket: whoever has a ticket must not wait for a place.
   batch->guard = epochs_->Enter();
+  // Nothing waits, then.
+  if (!is_resident()) return nullptr;
   // Alone while there is no graph: its builder must know all slots.
   ring_.Enter([this] {
-    return index_.graph() == nullptr ? size_t{1} : limits_.batches_max;
+    return index().graph() == nullptr ? size_t{1} : limits_.batches_max;
   });
   const size_t limit = BatchLimit(records_max);
   {
@@ -129,11 +131,11 @@ void SpaceState::FillBatch(IndexBatch* batch) {
     wanted.push_back(&record);
     ids.push_back(entry.record.id);
   }
-  const std::vector<uint32_t> slots = index_.Reserve(ids);
+  const std::vector<uint32_t> slots = index().Reserve(ids);
   for (size_t i = 0; i < slots.size(); ++i) {
     wanted[i]->slot = slots[i];
-    index_.Fill(slots[i], wanted[i]->entry->record.vector,
-                batch->guard.scratch());
+    index().Fill(slots[i], wanted[i]->entry->record.vector,
+                 batch->guard.scratch());
   }
   for (size_t i = slots.size(); i < wanted.size(); ++i) {
     wanted[i]->failure = NoRoom();
@@ -144,7 +146,7 @@ void SpaceState::FillBatch(IndexBatch* batch) {
 absl::Status SpaceState::NoRoom() const {
   return absl::ResourceExhaustedError(absl::StrCat(
       "space \"", name(), "\": no room in the index, which holds ",
-      index_.slot_count(), " of at most ", limits_.slots_max,
+      index().slot_count(), " of at most ", limits_.slots_max,
       " versions: the system gives no more memory, or that is the limit"));
 }
 
@@ -161,7 +163,7 @@ void SpaceState::PlanRecord(absl::Span<const uint32_t> unlinked,
     return;
   }
   record.plan =
-      index_.graph()->Plan(record.slot, batch->guard.scratch(), unlinked);
+      index().graph()->Plan(record.slot, batch->guard.scratch(), unlinked);
 }
 
 // Plans beside those who have the turn before us, until it is ours or all is
@@ -205,16 +207,16 @@ bool SpaceState::GiveBackRest(IndexBatch* batch) {
     taken_ -= batch->records.size() - batch->planned;
   }
   // Nobody else has seen these.
-  index_.Release(released);
+  index().Release(released);
   batch->records.resize(batch->planned);
   return true;
 }
 
 void SpaceState::LinkBatch(IndexBatch* batch) {
-  if (index_.graph() == nullptr) return;
+  if (index().graph() == nullptr) return;
   for (size_t i = 0; i < batch->planned; ++i) {
     if (batch->records[i].slot != index::kNoSlot) {
-      index_.Link(batch->records[i].plan);
+      index().Link(batch->records[i].plan);
     }
   }
   PlanTimer timer(&nanos_per_plan_);
@@ -227,12 +229,12 @@ void SpaceState::LinkBatch(IndexBatch* batch) {
     PlanRecord({}, batch);
     if (record.slot == index::kNoSlot) continue;
     timer.Count();
-    index_.Link(record.plan);
+    index().Link(record.plan);
   }
 }
 
 void SpaceState::BuildGraphIfLarge(IndexBatch* batch) {
-  if (index_.graph() != nullptr) return;
+  if (index().graph() != nullptr) return;
   std::vector<uint32_t> slots;
   for (const IndexRecord& record : batch->records) {
     if (record.slot != index::kNoSlot) slots.push_back(record.slot);
@@ -244,18 +246,20 @@ void SpaceState::BuildGraphIfLarge(IndexBatch* batch) {
   }
   // Also what was removed and is not unlinked yet: some search may see it.
   std::vector<uint32_t> live = slots;
-  const uint32_t slot_count = index_.slot_count();
+  const uint32_t slot_count = index().slot_count();
   for (uint32_t slot = 0; slot < slot_count; ++slot) {
     // Relaxed: as above.
-    if (index_[slot].lsn.load(std::memory_order_relaxed) == 0) continue;
+    if (index()[slot].lsn.load(std::memory_order_relaxed) == 0) continue;
     slots.push_back(slot);
-    if (index_[slot].LiveAt(kNeverRemoved - 1)) live.push_back(slot);
+    if (index()[slot].LiveAt(kNeverRemoved - 1)) live.push_back(slot);
   }
   // Ascending: as they came, but for those that were used before.
   std::sort(slots.begin(), slots.end());
   std::sort(live.begin(), live.end());
-  left_flat_ = index_.BuildGraph(slots, live, batch->guard.scratch());
-  if (left_flat_ != nullptr) left_flat_ticket_ = epochs_->Retire();
+  left_flat_ = index().BuildGraph(slots, live, batch->guard.scratch());
+  if (left_flat_ == nullptr) return;
+  left_flat_ticket_ = epochs_->Retire();
+  has_graph_.store(true, std::memory_order_relaxed);
 }
 
 // The end of an observation that got no slot. Returns whether it is a dead
@@ -295,7 +299,7 @@ void SpaceState::RetireRecord(const IndexRecord& record,
   if (record.slot == index::kNoSlot) return;
   const std::optional<VersionRef> current = versions_.Find(entry.record.id);
   const bool is_current = current.has_value() && current->entry() == &entry;
-  SlotInfo& info = index_[record.slot];
+  SlotInfo& info = index()[record.slot];
   info.remove_lsn.store(entry.remove_lsn.load(std::memory_order_relaxed),
                         std::memory_order_relaxed);
   // Release: from here on searches look at the slot.

@@ -1,6 +1,7 @@
 #include "engine/space/space_state.h"
 
 #include "absl/strings/str_cat.h"
+#include "engine/simd/kernels.h"
 #include "storage/base/check.h"
 #include "storage/base/clock.h"
 
@@ -13,18 +14,23 @@ SpaceState::SpaceState(const schema::SpaceDescription& description,
       created_lsn_(created_lsn),
       limits_(limits),
       epochs_(epochs),
+      distance_(description.metric, description.dimension, simd::BestKernels()),
       gate_(absl::StrCat("space \"", description.name, "\""), limits.admission),
       quota_(absl::StrCat("space \"", description.name, "\"")),
-      index_(description, limits.slots_max),
-      versions_(index_.slots()) {}
+      index_(nullptr),
+      owned_index_(std::make_unique<SpaceIndex>(description, limits.slots_max)),
+      versions_(&owned_index_->slots()) {
+  index_.store(owned_index_.get(), std::memory_order_release);
+}
 
 void SpaceState::Publish(const schema::RecordView& record,
                          const std::shared_ptr<const wal::Group>& group,
                          uint32_t admitted_bytes) {
   const bool observe = record.type == schema::RecordType::kObserve;
-  const float inverse_norm =
-      observe ? index_.distance().InverseNorm(record.vector) : 0;
+  const float inverse_norm = observe ? distance_.InverseNorm(record.vector) : 0;
   const int64_t now = Clock::System().MonotonicMicros();
+  // Relaxed: any recent time will do.
+  last_used_micros_.store(now, std::memory_order_relaxed);
   MutexLock lock(mutex_);
   ENGRAM_CHECK(record.lsn > published_lsn_);
   published_lsn_ = record.lsn;
@@ -60,8 +66,8 @@ void SpaceState::Supersede(VersionRef version, TailEntry* by) {
       by->replaced_dead_lsn = version.entry()->record.lsn;
     }
   } else {
-    index_[version.slot()].remove_lsn.store(by->record.lsn,
-                                            std::memory_order_relaxed);
+    index()[version.slot()].remove_lsn.store(by->record.lsn,
+                                             std::memory_order_relaxed);
     by->replaced_slot = version.slot();
   }
 }

@@ -4,6 +4,7 @@
 #ifndef ENGRAM_ENGINE_SPACE_SPACE_STATE_H_
 #define ENGRAM_ENGINE_SPACE_SPACE_STATE_H_
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -23,6 +24,7 @@
 #include "engine/index/epoch.h"
 #include "engine/ingest/admission_gate.h"
 #include "engine/ingest/backlog_owner.h"
+#include "engine/ingest/priority.h"
 #include "engine/ingest/quota.h"
 #include "engine/space/dead_letters.h"
 #include "engine/space/grace_queue.h"
@@ -30,6 +32,7 @@
 #include "engine/space/latencies.h"
 #include "engine/space/planning_ring.h"
 #include "engine/space/space_index.h"
+#include "engine/space/space_loader.h"
 #include "engine/space/space_snapshot.h"
 #include "engine/space/tail.h"
 #include "engine/space/version_map.h"
@@ -121,7 +124,13 @@ class SpaceState final : public ingest::BacklogOwner {
   bool Tidy() override;
 
   // With a graph: before, indexing a record is no work.
-  bool CanShare() const override { return index_.graph() != nullptr; }
+  bool CanShare() const override {
+    // Relaxed: a hint.
+    return has_graph_.load(std::memory_order_relaxed);
+  }
+
+  // Records, by priority.
+  using BacklogCounts = std::array<size_t, ingest::kPriorities>;
 
   struct Observer {
     // A batch of so many records is done, and so many of them are dead letters
@@ -136,6 +145,9 @@ class SpaceState final : public ingest::BacklogOwner {
     std::function<void(uint64_t records, uint64_t bytes)> on_released;
     // A batch was indexed, or a checkpoint saved.
     std::function<void()> on_progress;
+    // The index is in memory, and so many records wait of which HoldBack() was
+    // told.
+    std::function<void(const BacklogCounts& waiting)> on_loaded;
   };
 
   // Set before anything is published.
@@ -143,19 +155,22 @@ class SpaceState final : public ingest::BacklogOwner {
 
   // --- Reading (space_search.cc, space_read.cc)
 
+  // What they read is loaded first, where it is not in memory; they fail as
+  // EnsureResident() does.
+
   // The arguments have been checked, and options.ef_search is taken as it is.
   // `stats` may be nullptr.
-  std::vector<Hit> Search(absl::Span<const float> query,
-                          const SearchOptions& options,
-                          SearchStats* stats) const;
+  absl::StatusOr<std::vector<Hit>> Search(absl::Span<const float> query,
+                                          const SearchOptions& options,
+                                          SearchStats* stats);
 
   // NOT_FOUND, DATA_LOSS. `store` is where records are that no longer stand in
   // memory.
   absl::StatusOr<StoredObservation> Get(absl::string_view id,
-                                        const kv::Store* store) const;
+                                        const kv::Store* store);
 
   // The ids of all live observations, sorted.
-  std::vector<std::string> ListIds() const;
+  absl::StatusOr<std::vector<std::string>> ListIds();
 
   // `log_lsn` is where an idle space's watermarks stand.
   SpaceStats GetStats(Lsn log_lsn) const;
@@ -228,14 +243,59 @@ class SpaceState final : public ingest::BacklogOwner {
   // ingestion took place is unknown until the store is reopened.
   uint64_t NextGeneration();
 
-  // The snapshot is saved under `head`, or was not.
-  void CommitCheckpoint(const schema::Head& head);
+  // The snapshot is saved in `store` under `head`, or was not.
+  void CommitCheckpoint(const kv::Store* store, const schema::Head& head);
   void AbortCheckpoint();
 
-  // --- Loading (space_load.cc); before anything else is called.
+  // --- Residency (space_residency.cc)
+  //
+  // The index of a space that was saved may be left on disk. Such a space is
+  // *cold*: its records are published, and stay in the tail.
 
-  // Fills an empty space from its head in `store`. DATA_LOSS names the key.
+  // Before anything else is called: `head` is the space's in `store`, which
+  // outlives the space. Nothing but its dead letters is read. DATA_LOSS.
+  absl::Status StartCold(const kv::Store* store, const schema::Head& head);
+
+  // Reads the index into memory if it is not there. Whoever comes meanwhile
+  // waits. DATA_LOSS naming the key, and what reading files may fail with; the
+  // next call tries again.
+  absl::Status EnsureResident() ABSL_LOCKS_EXCLUDED(load_mutex_);
+
+  // Both in one.
   absl::Status Load(const kv::Store& store, const schema::Head& head);
+
+  bool is_resident() const {
+    return index_.load(std::memory_order_acquire) != nullptr;
+  }
+
+  // Whether so many records that were published must wait until the space is
+  // loaded; observer.on_loaded() tells of them then.
+  bool HoldBack(const BacklogCounts& records);
+
+  // What loading failed with last.
+  absl::Status load_status() const;
+
+  // Lets go of the index if everything in it is saved and nothing waits, and
+  // waits for the searches that are in it. Returns whether it did. Not beside a
+  // checkpoint of the space.
+  bool Evict() ABSL_LOCKS_EXCLUDED(load_mutex_);
+
+  // Microseconds of the monotonic clock; 0: never. For whoever looks for what
+  // nobody needs.
+  int64_t last_used_micros() const {
+    return last_used_micros_.load(std::memory_order_relaxed);
+  }
+
+  // Of the index, with ids and the table of versions; 0 if it is cold.
+  uint64_t resident_bytes() const;
+
+  // Of records that wait, or are indexed and not saved.
+  uint64_t record_bytes() const;
+
+  // How long the last checkpoint kept records from being indexed.
+  int64_t checkpoint_pause_micros() const {
+    return checkpoint_pause_micros_.load(std::memory_order_relaxed);
+  }
 
  private:
   // A record that is indexed and not yet in a head.
@@ -322,38 +382,32 @@ class SpaceState final : public ingest::BacklogOwner {
                  SpaceSnapshot* snapshot) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
 
-  // --- space_load.cc
+  // --- space_residency.cc
   absl::Status AddDeadLetters(absl::Span<const schema::DeadLetter> letters,
                               const schema::Head& head)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  struct LoadedRows;
-  static absl::Status LoadLinks(const kv::Store& store,
-                                const schema::Head& head, LoadedRows* rows);
-  absl::Status LoadVectors(const kv::Store& store, const schema::Head& head,
-                           LoadedRows* rows)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
-  absl::Status LoadPart(const schema::VectorPart& part,
-                        const schema::Head& head, LoadedRows* rows)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
-  absl::StatusOr<std::vector<float>> CentreOf(const kv::Store& store,
-                                              const schema::Head& head,
-                                              const LoadedRows& rows) const;
-  absl::Status RestoreGraph(const schema::Head& head, LoadedRows* rows)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
-  void DiscardRemoved(const LoadedRows& rows)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
+  absl::StatusOr<LoadedSpace> ReadIndex() const;
+  absl::Status Install(LoadedSpace loaded, BacklogCounts* waiting);
+
+  // Only where it is known to be resident, and to stay so: by the holder of the
+  // turn or of mutex_, or under an epoch guard.
+  SpaceIndex& index() const { return *index_.load(std::memory_order_acquire); }
 
   // Constant after construction.
   const schema::SpaceDescription description_;
   const Lsn created_lsn_;
   const SpaceLimits limits_;
   index::EpochDomain* const epochs_;
+  const index::VectorDistance distance_;
   Observer observer_;
 
   // Synchronise themselves.
   ingest::AdmissionGate gate_;
   ingest::Quota quota_;
-  SpaceIndex index_;
+  // Null while the space is cold. Stored with release under turn_mutex_ and
+  // mutex_; what it led to is freed when the searches are gone that may have
+  // loaded it.
+  std::atomic<SpaceIndex*> index_;
   PlanningRing ring_;
   std::atomic<Lsn> dropped_lsn_{0};
   // A measured average; 0: none yet. Any recent value will do.
@@ -368,12 +422,21 @@ class SpaceState final : public ingest::BacklogOwner {
   std::atomic<uint64_t> unreachable_{0};
   std::atomic<uint64_t> checkpoints_{0};
   std::atomic<size_t> dead_letter_count_{0};
+  std::atomic<uint64_t> evictions_{0};
+  std::atomic<bool> has_graph_{false};  // in memory
+  std::atomic<int64_t> last_used_micros_{0};
+  std::atomic<int64_t> checkpoint_pause_micros_{0};
+  std::atomic<bool> load_failed_{false};
+
+  // Held while the index is read; before all others.
+  Mutex load_mutex_ ABSL_ACQUIRED_BEFORE(turn_mutex_);
 
   // Held by the holder of the turn while it links a batch, works off removals
   // or builds the graph, and by a checkpoint while it copies: so that sees
   // whole batches only. Lock order: turn_mutex_, the index's link_mutex(),
-  // mutex_, the ring's. Never held across I/O, but for Load().
+  // mutex_, the ring's. Never held across I/O, but for StartCold().
   Mutex turn_mutex_;
+  std::unique_ptr<SpaceIndex> owned_index_ ABSL_GUARDED_BY(turn_mutex_);
   index::Scratch turn_scratch_ ABSL_GUARDED_BY(turn_mutex_);
   GraceQueue replaced_ ABSL_GUARDED_BY(turn_mutex_);  // to be unlinked
   GraceQueue unlinked_ ABSL_GUARDED_BY(turn_mutex_);  // to be released
@@ -416,6 +479,9 @@ class SpaceState final : public ingest::BacklogOwner {
   schema::Head head_ ABSL_GUARDED_BY(mutex_);  // the last one saved
   uint64_t last_generation_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string family_ ABSL_GUARDED_BY(mutex_);
+  const kv::Store* store_ ABSL_GUARDED_BY(mutex_) = nullptr;  // of head_
+  BacklogCounts held_back_ ABSL_GUARDED_BY(mutex_) = {};
+  absl::Status load_status_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace engram::space

@@ -52,9 +52,9 @@ class VersionRef {
 // the reference is in the map.
 class VersionMap {
  public:
-  // `slots` must outlive the map.
-  explicit VersionMap(const SlotTable& slots)
-      : slots_(slots), entries_(0, Hash(), Equal{&slots}) {}
+  // `slots` must outlive the map; null where no version stands in a slot.
+  explicit VersionMap(const SlotTable* slots)
+      : slots_(slots), entries_(0, Hash(), Equal{slots}) {}
 
   std::optional<VersionRef> Find(absl::string_view id) const {
     const auto it = entries_.find(KeyOf(id));
@@ -84,10 +84,12 @@ class VersionMap {
     return entries_.capacity() * (sizeof(Entry) + 1);  // and a control byte
   }
 
-  // Calls `visit` with each id, in no order.
+  // Calls `visit` with each id and its version, in no order.
   template <typename Visit>
-  void ForEachId(Visit visit) const {
-    for (const Entry& entry : entries_) visit(IdOf(slots_, entry.ref));
+  void ForEach(Visit visit) const {
+    for (const Entry& entry : entries_) {
+      visit(IdOf(slots_, entry.ref), entry.ref);
+    }
   }
 
  private:
@@ -100,9 +102,9 @@ class VersionMap {
     absl::string_view id;
   };
 
-  static absl::string_view IdOf(const SlotTable& slots, VersionRef ref) {
+  static absl::string_view IdOf(const SlotTable* slots, VersionRef ref) {
     return ref.entry() != nullptr ? ref.entry()->record.id
-                                  : slots[ref.slot()].id();
+                                  : (*slots)[ref.slot()].id();
   }
   static Key KeyOf(absl::string_view id) {
     return {absl::Hash<absl::string_view>{}(id), id};
@@ -119,14 +121,14 @@ class VersionMap {
     const SlotTable* slots;
 
     bool operator()(const Entry& a, const Key& b) const {
-      return a.hash == b.hash && IdOf(*slots, a.ref) == b.id;
+      return a.hash == b.hash && IdOf(slots, a.ref) == b.id;
     }
     bool operator()(const Entry& a, const Entry& b) const {
-      return a.hash == b.hash && IdOf(*slots, a.ref) == IdOf(*slots, b.ref);
+      return a.hash == b.hash && IdOf(slots, a.ref) == IdOf(slots, b.ref);
     }
   };
 
-  const SlotTable& slots_;
+  const SlotTable* slots_;
   absl::flat_hash_set<Entry, Hash, Equal, MappedAllocator<Entry>> entries_;
 };
 

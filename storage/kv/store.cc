@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "rocksdb/cache.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
 #include "schema/key_layout.h"
@@ -274,6 +275,8 @@ absl::Status Store::CompactAll() {
   }
   return absl::OkStatus();
 }
+
+uint64_t Store::MemoryBytes() const { return block_cache_->GetUsage(); }
 
 uint64_t Store::TableBytes() const {
   uint64_t bytes = 0;

@@ -91,6 +91,9 @@ class Store {
   // Rewrites all tables of all families.
   absl::Status CompactAll();
 
+  // Of blocks that are kept in memory.
+  uint64_t MemoryBytes() const;
+
   // Bytes of all tables.
   uint64_t TableBytes() const;
 

@@ -156,6 +156,15 @@ struct Options {
   // WriteOptions::admission_timeout). At least four segments.
   uint64_t wal_limit_bytes = uint64_t{2} << 30;
 
+  // Memory for the indexes of spaces (vectors, codes, links, ids), their
+  // records that are not indexed or not checkpointed yet, and RocksDB's caches.
+  // 0: no limit. Above it, the spaces that were not used for the longest time
+  // are checkpointed and leave memory; their handles stay valid, and the next
+  // search, read or write brings them back. Checked after each load and each
+  // 1/16 of checkpoint_wal_bytes: until then, and while the space that was used
+  // last is larger, there may be more in use.
+  uint64_t memory_budget_bytes = 0;
+
   // Upper bounds of what one space may hold accepted but not yet indexed.
   // Such records are searched exactly, so they bound the cost of a search too.
   uint64_t pending_records_max = 20000;

@@ -77,15 +77,23 @@ struct SpaceStats {
   // unsaved records.
   uint64_t memory_bytes = 0;
 
+  // Whether the index is in memory. Where it is not, live_records counts ids
+  // twice that are saved and have a pending record, and nodes is 0.
+  bool resident = true;
+  uint64_t evictions = 0;    // since Open(): of the index from memory
+  absl::Status load_status;  // not OK: the index could not be read
+
   // checkpoint_lsn <= indexed_lsn <= acknowledged_lsn. A space without
   // pending (or unsaved) records stands at the log's own LSN.
   Lsn acknowledged_lsn = 0;
   Lsn indexed_lsn = 0;
   Lsn checkpoint_lsn = 0;
 
-  uint64_t checkpoints = 0;        // since Open()
+  uint64_t checkpoints = 0;  // since Open()
+  // For how long the last one kept records from being indexed.
+  absl::Duration checkpoint_pause = absl::ZeroDuration();
   uint64_t nodes_reattached = 0;   // made reachable again, since Open()
-  uint64_t unreachable_nodes = 0;  // that the last checkpoint's pass left
+  uint64_t unreachable_nodes = 0;  // that the last pass over the graph left
   IngestLatencies latencies;
   uint64_t searches = 0;         // since Open()
   uint64_t exact_fallbacks = 0;  // searches that the graph left short of k

@@ -43,15 +43,15 @@ class LinkDeltaTest : public SpaceHarness {
     options.ef_search = 8;
     for (uint32_t seed = 0; seed < kSeeds; ++seed) {
       stats.emplace_back();
-      hits.push_back(space_->Search(TestVector(kTestDimension, 7'000 + seed),
-                                    options, &stats.back()));
+      hits.push_back(*space_->Search(TestVector(kTestDimension, 7'000 + seed),
+                                     options, &stats.back()));
     }
     const std::shared_ptr<SpaceState> live = space_;
     ASSERT_TRUE(Reload(kFlatMax).ok());
     EXPECT_EQ(space_->GetStats(0).twins, live->GetStats(0).twins);
     for (uint32_t seed = 0; seed < kSeeds; ++seed) {
       SearchStats loaded;
-      const std::vector<Hit> found = space_->Search(
+      const std::vector<Hit> found = *space_->Search(
           TestVector(kTestDimension, 7'000 + seed), options, &loaded);
       ASSERT_EQ(loaded.hops, stats[seed].hops) << seed;
       ASSERT_EQ(loaded.distances, stats[seed].distances) << seed;

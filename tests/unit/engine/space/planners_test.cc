@@ -77,9 +77,8 @@ class PlannersTest : public SpaceHarness {
     for (int q = 0; q < kQueries; ++q) {
       const std::vector<float> query = Clustered(q * 29 % kCount);
       std::set<std::string> expected;
-      for (const Hit& hit : space_->Search(query, exact, nullptr)) {
-        expected.insert(hit.id);
-      }
+      const auto nearest = space_->Search(query, exact, nullptr);
+      for (const Hit& hit : *nearest) expected.insert(hit.id);
       for (const Hit& hit : Search(query, 10, 40)) {
         found += expected.count(hit.id);
       }

@@ -72,7 +72,7 @@ class RandomWorkTest : public SpaceHarness,
     options.ef_search = 60;
     options.exact = exact;
     SearchStats stats;
-    const std::vector<Hit> hits = space_->Search(query, options, &stats);
+    const std::vector<Hit> hits = *space_->Search(query, options, &stats);
     ASSERT_EQ(hits.size(), std::min<size_t>(k, model_.size()));
     std::map<std::string, int> times;
     double before = -1e30;

@@ -95,7 +95,9 @@ std::vector<Hit> SpaceHarness::Search(const std::vector<float>& query,
   SearchOptions options;
   options.k = k;
   options.ef_search = ef_search;
-  return space_->Search(query, options, nullptr);
+  const auto hits = space_->Search(query, options, nullptr);
+  EXPECT_TRUE(hits.ok()) << hits.status();
+  return hits.value_or(std::vector<Hit>());
 }
 
 void SpaceHarness::OpenStore() {
@@ -133,7 +135,7 @@ absl::Status SpaceHarness::Reload(uint32_t flat_records_max) {
 void SpaceHarness::ExpectMatchesModel() {
   std::vector<std::string> ids;
   for (const auto& [id, expected] : model_) ids.push_back(id);
-  EXPECT_EQ(space_->ListIds(), ids);
+  EXPECT_EQ(*space_->ListIds(), ids);
   EXPECT_EQ(space_->GetStats(0).live_records, model_.size());
   for (const auto& [id, expected] : model_) {
     const auto stored = space_->Get(id, store_.get());

@@ -31,7 +31,7 @@ class SpaceStateTest : public SpaceHarness {
 
 TEST_F(SpaceStateTest, AnEmptySpaceFindsNothing) {
   EXPECT_THAT(Nearest(1, 10), IsEmpty());
-  EXPECT_THAT(space_->ListIds(), IsEmpty());
+  EXPECT_THAT(*space_->ListIds(), IsEmpty());
   EXPECT_TRUE(absl::IsNotFound(space_->Get("a", nullptr).status()));
   EXPECT_FALSE(space_->HasUnsaved());
 }
@@ -95,7 +95,7 @@ TEST_F(SpaceStateTest, ARemovalHidesWhereverTheVersionIs) {
   EXPECT_THAT(Nearest(2, 10), IsEmpty());
   ServeAll();
   ExpectMatchesModel();
-  EXPECT_THAT(space_->ListIds(), IsEmpty());
+  EXPECT_THAT(*space_->ListIds(), IsEmpty());
 }
 
 TEST_F(SpaceStateTest, AnIdMayComeBackAfterItsRemoval) {

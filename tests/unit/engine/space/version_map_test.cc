@@ -33,7 +33,8 @@ class VersionMapTest : public ::testing::Test {
 
   std::vector<std::string> Ids() const {
     std::vector<std::string> ids;
-    map_.ForEachId([&](absl::string_view id) { ids.emplace_back(id); });
+    map_.ForEach(
+        [&](absl::string_view id, VersionRef) { ids.emplace_back(id); });
     std::sort(ids.begin(), ids.end());
     return ids;
   }
@@ -41,7 +42,7 @@ class VersionMapTest : public ::testing::Test {
   std::vector<std::unique_ptr<std::string>> ids_;
   std::vector<std::unique_ptr<TailEntry>> entries_;
   SlotTable slots_;
-  VersionMap map_{slots_};
+  VersionMap map_{&slots_};
 };
 
 TEST_F(VersionMapTest, AReferenceSaysWhereItLeads) {
