@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/space/part_reader.h"
 #include "engine/space/space_state.h"
-#include "engine/space/vector_check.h"
+#include "schema/vector_check.h"
 #include "storage/base/check.h"
 #include "storage/base/status_macros.h"
 
