@@ -47,6 +47,7 @@ absl::StatusOr<DeadLetter> DecodeDeadLetter(uint64_t space_id, Lsn lsn,
   if (lsn == 0 || lsn > kWalNumberMax || flat->lsn() != lsn || id.empty() ||
       id.size() > kIdBytesMax || components != dimension ||
       ToView(flat->payload()).size() > kPayloadBytesMax ||
+      ToView(flat->status_message()).size() > kMessageBytesMax ||
       flat->status_code() <= 0 || flat->status_code() > kStatusCodeLast) {
     return absl::DataLossError(
         absl::StrCat("dead letter ", lsn, ": a field is out of range"));

@@ -42,6 +42,12 @@ absl::StatusOr<Lsn> DbImpl::EndDeadLetter(schema::RecordType type,
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
   ENGRAM_RETURN_IF_ERROR(CheckWritable());
   ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
+  if (options.stamp.has_value()) {
+    // A repetition would be answered as done, and its letter might be another.
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a stamp is given (producer ", options.stamp->producer, ", sequence ",
+        options.stamp->sequence, "), a dead letter is ended without"));
+  }
   const auto entry = space->FindDeadLetter(lsn);
   if (entry == nullptr) {
     return absl::NotFoundError(

@@ -8,7 +8,7 @@
 #include "engine/db/admission_limits.h"
 #include "engine/db/db_impl.h"
 #include "engine/db/options_check.h"
-#include "engine/space/vector_check.h"
+#include "schema/vector_check.h"
 #include "storage/base/clock.h"
 #include "storage/base/status_macros.h"
 
@@ -37,7 +37,7 @@ absl::StatusOr<StoredObservation> DbImpl::Get(const SpacePtr& space,
                                               absl::string_view id) {
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
-  ENGRAM_RETURN_IF_ERROR(space::CheckId(space->description(), id));
+  ENGRAM_RETURN_IF_ERROR(schema::CheckId(space->description(), id));
   return space->Get(id, store_.get());
 }
 
@@ -48,7 +48,7 @@ absl::StatusOr<std::vector<Hit>> DbImpl::Search(const SpacePtr& space,
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
   ENGRAM_RETURN_IF_ERROR(CheckSearchOptions(options));
-  ENGRAM_RETURN_IF_ERROR(space::CheckVector(space->description(), query));
+  ENGRAM_RETURN_IF_ERROR(schema::CheckVector(space->description(), query));
   SearchOptions effective = options;
   effective.ef_search = EffectiveEfSearch(options);
   return space->Search(query, effective, stats);

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/db/db_impl.h"
 #include "engine/db/lost_file.h"
-#include "engine/space/vector_check.h"
+#include "schema/vector_check.h"
 #include "storage/base/check.h"
 #include "storage/base/status_macros.h"
 
@@ -240,7 +240,7 @@ absl::Status DbImpl::CheckRecovered(const schema::RecordView& record) const {
   const space::SpaceEntry entry = registry_.FindById(record.space_id);
   if (entry.state == nullptr) return absl::OkStatus();  // dropped
   const absl::Status status =
-      space::CheckVector(entry.state->description(), record.vector);
+      schema::CheckVector(entry.state->description(), record.vector);
   if (!status.ok()) {
     return absl::DataLossError(absl::StrCat(where, status.message()));
   }

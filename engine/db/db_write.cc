@@ -10,7 +10,7 @@
 #include "engine/db/db_impl.h"
 #include "engine/db/options_check.h"
 #include "engine/db/write_steps.h"
-#include "engine/space/vector_check.h"
+#include "schema/vector_check.h"
 #include "storage/base/check.h"
 #include "storage/base/clock.h"
 #include "storage/base/status_macros.h"
@@ -89,14 +89,14 @@ absl::Status DbImpl::CheckSpaceWritable(const space::SpaceState& space) const {
 
 absl::Status DbImpl::CheckObservation(const space::SpaceState& space,
                                       const Observation& observation) const {
-  ENGRAM_RETURN_IF_ERROR(space::CheckId(space.description(), observation.id));
+  ENGRAM_RETURN_IF_ERROR(schema::CheckId(space.description(), observation.id));
   if (observation.payload.size() > kPayloadBytesMax) {
     return absl::InvalidArgumentError(
         absl::StrCat("space \"", space.name(), "\": payload has ",
                      observation.payload.size(), " bytes, allowed are up to ",
                      kPayloadBytesMax));
   }
-  return space::CheckVector(space.description(), observation.vector);
+  return schema::CheckVector(space.description(), observation.vector);
 }
 
 absl::StatusOr<Lsn> DbImpl::Observe(const SpacePtr& space,
@@ -119,7 +119,7 @@ absl::StatusOr<Lsn> DbImpl::Remove(const SpacePtr& space, absl::string_view id,
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
   ENGRAM_RETURN_IF_ERROR(CheckSpaceWritable(*space));
   ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
-  ENGRAM_RETURN_IF_ERROR(space::CheckId(space->description(), id));
+  ENGRAM_RETURN_IF_ERROR(schema::CheckId(space->description(), id));
   Observation removed;
   removed.id = id;
   return AppendOne(schema::RecordType::kRemove, space, removed, options,
@@ -155,7 +155,7 @@ absl::StatusOr<Lsn> DbImpl::Write(const WriteBatch& batch,
     const Observation observation{entry.id, entry.vector, entry.payload,
                                   entry.timestamp_us};
     if (entry.remove) {
-      ENGRAM_RETURN_IF_ERROR(space::CheckId(space->description(), entry.id));
+      ENGRAM_RETURN_IF_ERROR(schema::CheckId(space->description(), entry.id));
     } else {
       ENGRAM_RETURN_IF_ERROR(CheckObservation(*space, observation));
     }

@@ -21,6 +21,7 @@ static_assert(kIdBytesMax == schema::kIdBytesMax);
 static_assert(kPayloadBytesMax == schema::kPayloadBytesMax);
 static_assert(kDimensionMax == schema::kDimensionMax);
 static_assert(kSquaredNormMax == schema::kSquaredNormMax);
+static_assert(kSquaredNormMin == schema::kSquaredNormMin);
 static_assert(kSpaceNameBytesMax == schema::kSpaceNameBytesMax);
 static_assert(kWriteBatchBytesMax == schema::kWriteBatchBytesMax);
 static_assert(static_cast<int>(Metric::kL2) ==

@@ -11,8 +11,10 @@ namespace engram::ingest {
 // A token bucket that holds one second's worth, as virtual scheduling (the
 // generic cell rate algorithm of ITU-T I.371): instead of tokens it keeps the
 // time at which all that has passed would have, one after the other at the
-// rate. An amount larger than the bucket passes when that is full, and those
-// behind it wait the longer.
+// rate. How large an amount is does not matter for its own turn: any passes
+// once what passed before is within the bucket, and those behind it wait the
+// longer. So at once there passes a second's worth, and one more amount of any
+// size.
 //
 // Time is given by the caller, in microseconds. Thread safety: none.
 class RateMeter {

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/index/scratch.h"
 #include "engine/space/part_reader.h"
-#include "engine/space/vector_check.h"
+#include "schema/vector_check.h"
 #include "storage/base/check.h"
 #include "storage/base/mutex.h"
 #include "storage/base/status_macros.h"
@@ -259,9 +259,9 @@ absl::Status SpaceLoader::CheckPart(const schema::VectorPart& part) const {
           absl::StrCat("row ", part.first_slot + i, " has LSN ", part.lsns[i],
                        ", the head's is ", head_.checkpoint_lsn));
     }
-    const absl::Status status =
-        CheckVector(space_, absl::MakeConstSpan(part.rows).subspan(
-                                i * size_t{part.dimension}, part.dimension));
+    const absl::Status status = schema::CheckVector(
+        space_, absl::MakeConstSpan(part.rows).subspan(
+                    i * size_t{part.dimension}, part.dimension));
     if (!status.ok()) return absl::DataLossError(status.message());
   }
   return absl::OkStatus();

@@ -10,7 +10,7 @@
 #include "engine/space/part_reader.h"
 #include "engine/space/space_loader.h"
 #include "engine/space/space_state.h"
-#include "engine/space/vector_check.h"
+#include "schema/vector_check.h"
 #include "storage/base/check.h"
 #include "storage/base/status_macros.h"
 
@@ -51,7 +51,7 @@ absl::Status SpaceState::AddDeadLetters(
                         " dead letters, and it says ", head.dead_letters)));
   }
   for (const schema::DeadLetter& letter : letters) {
-    absl::Status status = CheckVector(description_, letter.vector);
+    absl::Status status = schema::CheckVector(description_, letter.vector);
     if (status.ok() && letter.lsn > head.checkpoint_lsn) {
       status = absl::DataLossError(
           absl::StrCat("the head's LSN is ", head.checkpoint_lsn));

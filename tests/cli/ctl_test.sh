@@ -575,6 +575,9 @@ cp db/OWNER OWNER
 echo 1 >db/OWNER
 run --db db stats
 expect_error 4 'open in process 1'
+printf '\033[2J' >db/OWNER
+run --db db info
+expect_error 4 'open in process \x1b[2J'
 cp OWNER db/OWNER
 for i in 1 2 3; do echo "{\"id\":\"$i\",\"vector\":[$i]}" >&3; done
 exec 3>&-

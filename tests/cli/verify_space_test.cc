@@ -3,6 +3,7 @@
 
 #include "tools/ctl/verify_space.h"
 
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@
 namespace engram::ctl {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -32,6 +34,8 @@ struct Checkpoint {
   schema::Head head;
   std::vector<schema::NodeLinks> nodes;
   std::vector<uint32_t> recorded = {0, 2, 3, 5};  // rows with a saved record
+  std::vector<schema::DeadLetterView> letters;    // by LSN
+  std::vector<float> vector = {1, 2};             // of each row
 };
 
 Checkpoint Sample() {
@@ -74,6 +78,12 @@ void Write(kv::Store& store, Checkpoint checkpoint) {
   const uint64_t id = head.space.id;
   const uint32_t count = static_cast<uint32_t>(checkpoint.nodes.size());
 
+  head.dead_letters = static_cast<uint32_t>(checkpoint.letters.size());
+  for (const schema::DeadLetterView& letter : checkpoint.letters) {
+    Put(**ingest, schema::DeadLetterKey(letter.lsn),
+        schema::EncodeDeadLetter(id, letter));
+  }
+
   const std::string links =
       schema::EncodeLinkPart(id, kGeneration, absl::MakeSpan(checkpoint.nodes));
   head.link_parts = {{kGeneration, 0, 0, count, schema::EnvelopeCrc(links)}};
@@ -83,10 +93,9 @@ void Write(kv::Store& store, Checkpoint checkpoint) {
   for (uint32_t row = 0; row < count; ++row) {
     ids.push_back("id" + std::to_string(row));
   }
-  const std::vector<float> vector = {1, 2};
   std::vector<schema::VectorRow> rows;
   for (uint32_t row = 0; row < count; ++row) {
-    rows.push_back({10 + row, ids[row], vector});
+    rows.push_back({10 + row, ids[row], checkpoint.vector});
   }
   const std::string vectors =
       schema::EncodeVectorPart(id, kGeneration, 0, rows);
@@ -231,6 +240,43 @@ TEST(VerifySpaceTest, RecordsNameTheRowOfTheirVersion) {
         c->recorded = {0, 2, 3, 4, 5};
       }),
       ElementsAre(HasSubstr("has LSN 14 and node 4; no live node has this")));
+}
+
+const std::vector<float> kVector = {1, 2};
+const std::vector<float> kInfinite = {1, INFINITY};
+
+schema::DeadLetterView Letter(Lsn lsn, absl::string_view id,
+                              const std::vector<float>& vector = kVector) {
+  return {lsn,      0, id, vector, "", absl::StatusCode::kResourceExhausted,
+          "no room"};
+}
+
+TEST(VerifySpaceTest, DeadLettersAreAsOpenWantsThem) {
+  const auto with = [](const std::vector<schema::DeadLetterView>& letters) {
+    return [letters](Checkpoint* c) { c->letters = letters; };
+  };
+  // Row 4 has this id, too, and is removed.
+  EXPECT_THAT(FindingsWith(with({Letter(15, "a"), Letter(16, "id4")})),
+              IsEmpty());
+  EXPECT_THAT(FindingsWith(with({Letter(21, "a")})),
+              ElementsAre(HasSubstr("d/21: the head's LSN is 20")));
+  EXPECT_THAT(FindingsWith(with({Letter(15, "a", kInfinite)})),
+              ElementsAre(HasSubstr(
+                  "d/15: space \"notes\": component 1 of the vector is inf")));
+  EXPECT_THAT(
+      FindingsWith(with({Letter(15, "a"), Letter(16, "a")})),
+      ElementsAre(HasSubstr("d/16: its id is that of dead letter 15 as well")));
+  EXPECT_THAT(FindingsWith(with({Letter(16, "id2")})),
+              ElementsAre(HasSubstr(
+                  "node 2: its id is that of dead letter 16 as well")));
+}
+
+TEST(VerifySpaceTest, VectorsAreSuchAsASpaceTakes) {
+  const auto findings = FindingsWith([](Checkpoint* c) {
+    c->vector = {2e15f, 0};
+  });
+  EXPECT_EQ(findings.size(), 6u);
+  EXPECT_THAT(findings, Each(HasSubstr("squared norm of the vector is 4e+30")));
 }
 
 }  // namespace

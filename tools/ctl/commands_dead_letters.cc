@@ -26,7 +26,8 @@ VerbResult ListThem(const Global& global, const Space& space) {
   Json array = Json::array();
   for (const DeadLetter& letter : letters) {
     table.Add({absl::StrCat(letter.lsn), Printable(letter.id),
-               BytesText(letter.payload_bytes), letter.status.ToString()});
+               BytesText(letter.payload_bytes),
+               Printable(letter.status.ToString())});
     Json object = {{"lsn", letter.lsn}};
     SetBytes(object, "id", letter.id);
     object["payload_bytes"] = letter.payload_bytes;

@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "tools/ctl/exit_code.h"
 #include "tools/ctl/nearest_name.h"
+#include "tools/ctl/utf8.h"
 #include "tools/ctl/verbs.h"
 
 namespace engram::ctl {
@@ -270,7 +271,8 @@ void AddWal(CLI::App& app, CommandLine& line) {
 
 // Prints the one line that every failure has on stderr.
 int PrintError(absl::string_view message, ExitCode code) {
-  std::fprintf(stderr, "engram-ctl: %s\n", std::string(message).c_str());
+  // It may name what a file said.
+  std::fprintf(stderr, "engram-ctl: %s\n", PrintableLines(message).c_str());
   return static_cast<int>(code);
 }
 

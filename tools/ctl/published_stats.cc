@@ -14,6 +14,7 @@
 #include "storage/base/status_macros.h"
 #include "storage/io/page_file.h"
 #include "tools/ctl/output.h"
+#include "tools/ctl/utf8.h"
 
 namespace engram::ctl {
 namespace {
@@ -87,7 +88,7 @@ VerbResult PrintPublishedStats(const Global& global,
                                const StatsArguments& arguments,
                                const schema::StatsPage& page) {
   if (arguments.prometheus) {
-    ENGRAM_RETURN_IF_ERROR(Print(page.text));
+    ENGRAM_RETURN_IF_ERROR(Print(PrintableLines(page.text)));
     return ExitCode::kOk;
   }
   const std::vector<absl::string_view> lines =
@@ -110,7 +111,7 @@ VerbResult PrintPublishedStats(const Global& global,
       absl::StrFormat("published by process %d, its owner, %.1f s ago\n",
                       page.pid, AgeSeconds(page));
   for (const absl::string_view line : lines) {
-    absl::StrAppend(&text, line, "\n");
+    absl::StrAppend(&text, PrintableLines(line), "\n");
   }
   ENGRAM_RETURN_IF_ERROR(Print(text));
   return ExitCode::kOk;

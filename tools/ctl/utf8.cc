@@ -36,6 +36,24 @@ bool IsControl(absl::string_view sequence) {
   return first == 0xc2 && static_cast<uint8_t>(sequence[1]) < 0xa0;
 }
 
+// One byte where there is no well-formed sequence.
+absl::string_view FirstSequence(absl::string_view bytes) {
+  const size_t length = Utf8SequenceLength(bytes);
+  return bytes.substr(0, length == 0 ? 1 : length);
+}
+
+// What a terminal would obey, or is no UTF-8, as \xNN.
+void AppendSafely(absl::string_view sequence, std::string* text) {
+  if (IsUtf8(sequence) && !IsControl(sequence)) {
+    absl::StrAppend(text, sequence);
+    return;
+  }
+  for (const char byte : sequence) {
+    absl::StrAppend(text, "\\x",
+                    absl::Hex(static_cast<uint8_t>(byte), absl::kZeroPad2));
+  }
+}
+
 }  // namespace
 
 size_t Utf8SequenceLength(absl::string_view bytes) {
@@ -63,25 +81,33 @@ bool IsUtf8(absl::string_view bytes) {
 std::string Printable(absl::string_view bytes) {
   std::string text;
   while (!bytes.empty()) {
-    const size_t length = Utf8SequenceLength(bytes);
-    const absl::string_view sequence = bytes.substr(0, length ? length : 1);
+    const absl::string_view sequence = FirstSequence(bytes);
     if (sequence == "\\") {
       text += "\\\\";
     } else if (sequence == "\n") {
       text += "\\n";
     } else if (sequence == "\t") {
       text += "\\t";
-    } else if (length == 0 || IsControl(sequence)) {
-      for (const char byte : sequence) {
-        absl::StrAppend(&text, "\\x",
-                        absl::Hex(static_cast<uint8_t>(byte), absl::kZeroPad2));
-      }
     } else {
-      absl::StrAppend(&text, sequence);
+      AppendSafely(sequence, &text);
     }
     bytes.remove_prefix(sequence.size());
   }
   return text;
+}
+
+std::string PrintableLines(absl::string_view text) {
+  std::string safe;
+  while (!text.empty()) {
+    const absl::string_view sequence = FirstSequence(text);
+    if (sequence == "\n") {
+      safe += '\n';
+    } else {
+      AppendSafely(sequence, &safe);
+    }
+    text.remove_prefix(sequence.size());
+  }
+  return safe;
 }
 
 }  // namespace engram::ctl

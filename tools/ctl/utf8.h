@@ -21,6 +21,10 @@ bool IsUtf8(absl::string_view bytes);
 // characters, what is no UTF-8, and backslashes become \n, \t, \\ or \xNN.
 std::string Printable(absl::string_view bytes);
 
+// Returns text that has lines and escapes of its own as safely: newlines and
+// backslashes stay, the others become \xNN.
+std::string PrintableLines(absl::string_view text);
+
 }  // namespace engram::ctl
 
 #endif  // ENGRAM_TOOLS_CTL_UTF8_H_

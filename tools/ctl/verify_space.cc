@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "schema/key_layout.h"
+#include "schema/vector_check.h"
 #include "tools/ctl/verify_report.h"
 
 namespace engram::ctl {
@@ -97,6 +98,7 @@ class SpaceVerification {
   bool CheckAllRowsKnown();
   void ReadRecords();
   void ReadDeadLetters();
+  void CheckDeadLetter(const schema::DeadLetter& letter);
   void FindStrayKeys();
   void CheckLiveNodes();
   void CheckRecords();
@@ -120,6 +122,7 @@ class SpaceVerification {
   uint32_t links_read_ = 0;
   absl::flat_hash_map<std::string, SavedRecord> records_;
   bool records_complete_ = true;
+  absl::flat_hash_map<std::string, Lsn> dead_letters_;  // by id
   absl::flat_hash_set<std::string> listed_keys_;
 };
 
@@ -145,6 +148,14 @@ bool SpaceVerification::ReadVectors(const schema::PartReference& reference) {
       Damage(name, absl::StrCat("row ", part->first_slot + i, " has LSN ",
                                 part->lsns[i], ", the head's is ",
                                 head_.checkpoint_lsn));
+    }
+    const absl::Status vector = schema::CheckVector(
+        head_.space,
+        absl::MakeConstSpan(part->rows)
+            .subspan(i * size_t{part->dimension}, part->dimension));
+    if (!vector.ok()) {
+      Damage(name, absl::StrCat("row ", part->first_slot + i, ": ",
+                                vector.message()));
     }
     Node node;
     node.lsn = part->lsns[i];
@@ -224,8 +235,7 @@ void SpaceVerification::ReadRecords() {
   Damage("r/", std::string(status.message()));
 }
 
-// Parts that the head does not list are left from a checkpoint whose success
-// its writer never learned of; they are never read.
+// That no live node has the id of one is checked with the nodes.
 void SpaceVerification::ReadDeadLetters() {
   uint32_t count = 0;
   const absl::Status status = store_.Scan(
@@ -236,12 +246,11 @@ void SpaceVerification::ReadDeadLetters() {
         const absl::StatusOr<schema::DeadLetter> letter =
             schema::DecodeDeadLetter(head_.space.id, lsn, head_.space.dimension,
                                      value);
-        if (!letter.ok()) {
+        if (letter.ok()) {
+          CheckDeadLetter(*letter);
+        } else {
           Damage(absl::StrCat("d/", lsn),
                  std::string(letter.status().message()));
-        } else if (lsn > head_.checkpoint_lsn) {
-          Damage(absl::StrCat("d/", lsn),
-                 absl::StrCat("the head's LSN is ", head_.checkpoint_lsn));
         }
         return absl::OkStatus();
       });
@@ -253,6 +262,22 @@ void SpaceVerification::ReadDeadLetters() {
   }
 }
 
+void SpaceVerification::CheckDeadLetter(const schema::DeadLetter& letter) {
+  const std::string name = absl::StrCat("d/", letter.lsn);
+  if (letter.lsn > head_.checkpoint_lsn) {
+    Damage(name, absl::StrCat("the head's LSN is ", head_.checkpoint_lsn));
+  }
+  const absl::Status vector = schema::CheckVector(head_.space, letter.vector);
+  if (!vector.ok()) Damage(name, std::string(vector.message()));
+  const auto [it, unique] = dead_letters_.emplace(letter.id, letter.lsn);
+  if (!unique) {
+    Damage(name, absl::StrCat("its id is that of dead letter ", it->second,
+                              " as well"));
+  }
+}
+
+// Parts that the head does not list are left from a checkpoint whose success
+// its writer never learned of; they are never read.
 void SpaceVerification::FindStrayKeys() {
   const absl::Status status = store_.Scan(
       family_, "", [this](absl::string_view key, absl::string_view) {
@@ -284,6 +309,11 @@ void SpaceVerification::CheckLiveNodes() {
     if (!unique) {
       NodeDamage(slot, absl::StrCat("its id is live in node ", it->second,
                                     " as well"));
+    }
+    const auto letter = dead_letters_.find(node.id);
+    if (letter != dead_letters_.end()) {
+      NodeDamage(slot, absl::StrCat("its id is that of dead letter ",
+                                    letter->second, " as well"));
     }
     // A node is saved with its record in one step, whatever the log adds.
     const auto record = records_.find(node.id);

@@ -99,7 +99,8 @@ enum class WalBackend : uint8_t {
 
 // How much may be written to one space in a second, so that one tenant leaves
 // something to the others: after a pause, what a second allows may come at
-// once. 0: no limit. A removal is a record, too; bytes are those of vectors,
+// once, and one more write of any size, for which those behind it wait the
+// longer. 0: no limit. A removal is a record, too; bytes are those of vectors,
 // payloads and ids, and a little for each record. A write that comes too early
 // waits for its turn as for room (see WriteOptions::admission_timeout), in the
 // order of arrival; one whose turn would come too late is refused without

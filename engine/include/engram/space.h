@@ -101,8 +101,11 @@ class Space {
   // Observes a dead letter once more, under a new LSN, which is returned when
   // that is as durable as asked for. If it cannot be indexed again, it is a
   // dead letter again, under the new LSN. Whoever writes the same id at the
-  // same moment may be first or last. Errors as for Observe(), and NOT_FOUND if
-  // there is no dead letter with this LSN: it was written over, say.
+  // same moment may be first or last. Errors as for Observe(), and
+  //   NOT_FOUND         there is no dead letter with this LSN: it was written
+  //                     over, say. So of two equal calls one changes anything,
+  //                     and `options` take no stamp
+  //   INVALID_ARGUMENT  they have one
   absl::StatusOr<Lsn> RetryDeadLetter(Lsn lsn,
                                       const WriteOptions& options = {});
 

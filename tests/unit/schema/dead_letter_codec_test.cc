@@ -70,8 +70,8 @@ TEST(DeadLetterCodecTest, RefusesAnotherPlace) {
       Decode(EncodeRecordValue(kSpace, kLsn, 1, 1, "")).status()));
 }
 
-std::string Flat(Lsn lsn, const std::string& id, int code,
-                 size_t payload_bytes) {
+std::string Flat(Lsn lsn, const std::string& id, int code, size_t payload_bytes,
+                 size_t message_bytes = 0) {
   flatbuffers::FlatBufferBuilder builder;
   const auto bytes = [&builder](const std::string& text) {
     return builder.CreateVector(reinterpret_cast<const uint8_t*>(text.data()),
@@ -80,19 +80,22 @@ std::string Flat(Lsn lsn, const std::string& id, int code,
   const auto flat_id = bytes(id);
   const auto vector = builder.CreateVector(kVector, kDimension);
   const auto payload = bytes(std::string(payload_bytes, 'p'));
-  builder.Finish(
-      fb::CreateDeadLetter(builder, lsn, 1, flat_id, vector, payload, code));
+  const auto message = builder.CreateString(std::string(message_bytes, 'm'));
+  builder.Finish(fb::CreateDeadLetter(builder, lsn, 1, flat_id, vector, payload,
+                                      code, message));
   return WrapValue({ValueKind::kDeadLetter, kSpace, kLsn},
                    builder.GetBufferPointer(), builder.GetSize());
 }
 
 TEST(DeadLetterCodecTest, RefusesImpossibleFieldsUnderARightChecksum) {
   EXPECT_TRUE(Decode(Flat(kLsn, "id", 8, 1)).ok());
+  EXPECT_TRUE(Decode(Flat(kLsn, "id", 8, 1, 1024)).ok());
   for (const std::string& value :
        {Flat(kLsn + 1, "id", 8, 1), Flat(kLsn, "", 8, 1),
         Flat(kLsn, std::string(kIdBytesMax + 1, 'i'), 8, 1),
         Flat(kLsn, "id", 0, 1), Flat(kLsn, "id", -1, 1),
-        Flat(kLsn, "id", 17, 1), Flat(kLsn, "id", 8, kPayloadBytesMax + 1)}) {
+        Flat(kLsn, "id", 17, 1), Flat(kLsn, "id", 8, kPayloadBytesMax + 1),
+        Flat(kLsn, "id", 8, 1, 1025)}) {
     EXPECT_TRUE(absl::IsDataLoss(Decode(value).status()));
   }
 }

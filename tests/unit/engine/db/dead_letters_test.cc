@@ -215,6 +215,25 @@ TEST_F(DeadLettersTest, WithTooManyASpaceTakesNoMore) {
   EXPECT_TRUE(absl::IsFailedPrecondition(space_.ListDeadLetters().status()));
 }
 
+// A repetition would say that it is done, and do nothing.
+TEST_F(DeadLettersTest, AStampEndsNone) {
+  ObserveSome(0, 21);
+  const Lsn lsn = Letters()[0].lsn;
+  WriteOptions stamped;
+  stamped.stamp = ProducerStamp{7, 1};
+  for (int i = 0; i < 2; ++i) {
+    const absl::Status retried = space_.RetryDeadLetter(lsn, stamped).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(retried)) << retried;
+    EXPECT_THAT(std::string(retried.message()),
+                HasSubstr("producer 7, sequence 1"));
+    const absl::Status dropped = space_.DropDeadLetter(lsn, stamped).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(dropped)) << dropped;
+  }
+  ASSERT_EQ(Letters().size(), 1u);
+  EXPECT_EQ(Letters()[0].lsn, lsn);
+  EXPECT_EQ(db_->LastSequence(7)->sequence, 0u);
+}
+
 // The check of room comes behind that of the stamp, and lets a way out.
 TEST_F(DeadLettersTest, WithTooManyARepetitionAndANewVersionOfOneAreAnswered) {
   ASSERT_TRUE(db_->Close().ok());

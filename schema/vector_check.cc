@@ -1,21 +1,21 @@
-#include "engine/space/vector_check.h"
+#include "schema/vector_check.h"
 
 #include <cmath>
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
-#include "engram/options.h"
+#include "schema/limits.h"
 
-namespace engram::space {
+namespace engram::schema {
 namespace {
 
-std::string Who(const schema::SpaceDescription& space) {
+std::string Who(const SpaceDescription& space) {
   return absl::StrCat("space \"", space.name, "\": ");
 }
 
 }  // namespace
 
-absl::Status CheckVector(const schema::SpaceDescription& space,
+absl::Status CheckVector(const SpaceDescription& space,
                          absl::Span<const float> vector) {
   if (vector.size() != space.dimension) {
     return absl::InvalidArgumentError(
@@ -41,8 +41,7 @@ absl::Status CheckVector(const schema::SpaceDescription& space,
         absl::StrCat(Who(space), "squared norm of the vector is ", squared_norm,
                      ", allowed are up to ", kSquaredNormMax));
   }
-  if (space.metric == schema::Metric::kCosine &&
-      squared_norm < kSquaredNormMin) {
+  if (space.metric == Metric::kCosine && squared_norm < kSquaredNormMin) {
     return absl::InvalidArgumentError(
         absl::StrCat(Who(space), "squared norm of the vector is ", squared_norm,
                      ", for cosine it must be at least ", kSquaredNormMin));
@@ -50,8 +49,7 @@ absl::Status CheckVector(const schema::SpaceDescription& space,
   return absl::OkStatus();
 }
 
-absl::Status CheckId(const schema::SpaceDescription& space,
-                     absl::string_view id) {
+absl::Status CheckId(const SpaceDescription& space, absl::string_view id) {
   if (id.empty() || id.size() > kIdBytesMax) {
     return absl::InvalidArgumentError(
         absl::StrCat(Who(space), "id has ", id.size(),
@@ -60,4 +58,4 @@ absl::Status CheckId(const schema::SpaceDescription& space,
   return absl::OkStatus();
 }
 
-}  // namespace engram::space
+}  // namespace engram::schema

@@ -1,4 +1,4 @@
-#include "engine/space/vector_check.h"
+#include "schema/vector_check.h"
 
 #include <cmath>
 #include <limits>
@@ -7,14 +7,23 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "space_harness.h"
 
-namespace engram::space {
+namespace engram::schema {
 namespace {
 
 using ::testing::HasSubstr;
 
-std::string Refusal(const schema::SpaceDescription& space,
+constexpr uint32_t kDimension = 6;
+
+SpaceDescription TestSpace(Metric metric = Metric::kL2) {
+  SpaceDescription space;
+  space.name = "notes";
+  space.dimension = kDimension;
+  space.metric = metric;
+  return space;
+}
+
+std::string Refusal(const SpaceDescription& space,
                     const std::vector<float>& vector) {
   const absl::Status status = CheckVector(space, vector);
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
@@ -24,7 +33,7 @@ std::string Refusal(const schema::SpaceDescription& space,
 
 // A vector with this squared norm.
 std::vector<float> OfSquaredNorm(double squared_norm) {
-  std::vector<float> vector(kTestDimension, 0);
+  std::vector<float> vector(kDimension, 0);
   vector[2] = static_cast<float>(std::sqrt(squared_norm));
   return vector;
 }
@@ -60,13 +69,12 @@ TEST(VectorCheckTest, TheNormHasAnUpperLimit) {
 }
 
 TEST(VectorCheckTest, TheNormHasALowerLimitForCosineOnly) {
-  const auto cosine = TestSpace(schema::Metric::kCosine);
+  const auto cosine = TestSpace(Metric::kCosine);
   EXPECT_TRUE(CheckVector(cosine, OfSquaredNorm(1.001e-30)).ok());
   EXPECT_THAT(Refusal(cosine, OfSquaredNorm(0.999e-30)),
               HasSubstr("for cosine it must be at least 1e-30"));
   EXPECT_THAT(Refusal(cosine, OfSquaredNorm(0)), HasSubstr("cosine"));
-  for (const auto metric :
-       {schema::Metric::kL2, schema::Metric::kInnerProduct}) {
+  for (const auto metric : {Metric::kL2, Metric::kInnerProduct}) {
     EXPECT_TRUE(CheckVector(TestSpace(metric), OfSquaredNorm(0)).ok());
   }
 }
@@ -82,4 +90,4 @@ TEST(VectorCheckTest, AnIdHasOneTo512Bytes) {
 }
 
 }  // namespace
-}  // namespace engram::space
+}  // namespace engram::schema
