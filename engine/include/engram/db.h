@@ -54,7 +54,8 @@ class Db {
   //   FAILED_PRECONDITION `path` holds files but no database
   //   UNIMPLEMENTED       the database has a newer format than this build
   //   UNAVAILABLE         another process (it is named) owns the database
-  //   DATA_LOSS           acknowledged data is damaged; the message names the
+  //   DATA_LOSS           acknowledged data is damaged (of a space's index this
+  //                       shows when it is first used); the message names the
   //                       file, the range of LSNs and the spaces, as far as
   //                       they can be read (see Options::salvage_damaged_log)
   static absl::StatusOr<std::unique_ptr<Db>> Open(const std::string& path,

@@ -81,10 +81,10 @@ class Numbers {
     auto& [id, name, options, live, pending, pending_bytes, pressure,
            pressure_level, refused_of_records, refused_of_bytes,
            refused_of_record_rate, refused_of_byte_rate, nodes, twins, retired,
-           dead_letters, unsaved, has_graph, quantization, memory,
-           acknowledged_lsn, indexed_lsn, checkpoint_lsn, checkpoints,
-           reattached, unreachable, latencies, searches, exact_fallbacks] =
-        *stats;
+           dead_letters, unsaved, has_graph, quantization, memory, resident,
+           evictions, load_status, acknowledged_lsn, indexed_lsn,
+           checkpoint_lsn, checkpoints, checkpoint_pause, reattached,
+           unreachable, latencies, searches, exact_fallbacks] = *stats;
     auto& [dimension, metric, M, ef_construction, asked, stored] = options;
     name = given_name;
     const std::string label = "space=\"" + name + "\"";
@@ -123,10 +123,17 @@ class Numbers {
     has_graph = true;
     expected["engram_space_has_graph" + labels] = 1;
     count("memory_bytes", &memory);
+    resident = true;
+    expected["engram_space_resident" + labels] = 1;
+    count("evictions_total", &evictions);
+    load_status = absl::DataLossError("damaged");
+    expected["engram_space_load_failed" + labels] = 1;
     count("acknowledged_lsn", &acknowledged_lsn);
     count("indexed_lsn", &indexed_lsn);
     count("checkpoint_lsn", &checkpoint_lsn);
     count("checkpoints_total", &checkpoints);
+    checkpoint_pause =
+        absl::Seconds(Next("engram_space_checkpoint_pause_seconds" + labels));
     count("nodes_reattached_total", &reattached);
     count("unreachable_nodes", &unreachable);
     count("searches_total", &searches);

@@ -199,7 +199,7 @@ TEST_P(RemovalTest, SlotsMayChangeHandsWhileACheckpointIsUnderWay) {
       head.generation = space_->NextGeneration();
       head.checkpoint_lsn = snapshot.lsn;
       head.slot_count = snapshot.row_count;
-      space_->CommitCheckpoint(head);
+      space_->CommitCheckpoint(store_.get(), head);
     } else {
       space_->AbortCheckpoint();
     }
