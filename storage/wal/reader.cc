@@ -19,11 +19,14 @@ constexpr Lsn kUnknownLsns = Lsn{1} << 32;
 }  // namespace
 
 absl::StatusOr<RecoveredLog> Recovery::Run() {
-  ENGRAM_ASSIGN_OR_RETURN(
-      segments_,
-      OpenSegmentFiles(directory_, options_.database_id, options_.live));
+  if (!opened_) {
+    ENGRAM_ASSIGN_OR_RETURN(
+        segments_,
+        OpenSegmentFiles(directory_, options_.database_id, options_.live));
+  }
   log_.exists = !segments_.empty();
-  if (options_.live && log_.exists && segments_[0].scanner.has_value()) {
+  if (options_.live && !opened_ && log_.exists &&
+      segments_[0].scanner.has_value()) {
     // Who could say what is saved is not asked; what is gone was.
     low_water_lsn_ = std::max(
         low_water_lsn_, segments_[0].scanner->header().predecessor.last_lsn);
@@ -159,6 +162,15 @@ absl::StatusOr<RecoveredLog> Recover(io::Directory* directory,
                                      const RecoveryOptions& options,
                                      GroupVisitor visit) {
   return Recovery(directory, options, visit).Run();
+}
+
+absl::StatusOr<RecoveredLog> RecoverOpened(io::Directory* directory,
+                                           std::vector<SegmentFile> segments,
+                                           const RecoveryOptions& options,
+                                           GroupVisitor visit) {
+  RecoveryOptions live = options;
+  live.live = true;
+  return Recovery(directory, live, visit, std::move(segments)).Run();
 }
 
 }  // namespace engram::wal

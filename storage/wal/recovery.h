@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -33,6 +34,14 @@ class Recovery {
         options_(options),
         low_water_lsn_(options.low_water_lsn),
         visit_(visit) {}
+
+  // Of segments that are open already.
+  Recovery(io::Directory* directory, const RecoveryOptions& options,
+           GroupVisitor visit, std::vector<SegmentFile> segments)
+      : Recovery(directory, options, visit) {
+    segments_ = std::move(segments);
+    opened_ = true;
+  }
 
   absl::StatusOr<RecoveredLog> Run();
 
@@ -106,6 +115,7 @@ class Recovery {
   const GroupVisitor visit_;
 
   std::vector<SegmentFile> segments_;
+  bool opened_ = false;  // segments_ was given, with all that is known of it
   RecoveredLog log_;
 
   // Of the segment that is being scanned.
