@@ -249,6 +249,35 @@ TEST_F(ReadersTest, AHandleIsASnapshotWhateverTheOwnerDoes) {
   EXPECT_THAT(*(*reader)->ListSpaces(), ElementsAre("gone", "kept"));
 }
 
+// The catalog is ahead of the head then: the log between the two is needed.
+TEST_F(ReadersTest, FindsWhatWasNotIndexedYetWhenTheOwnerSavedTheRest) {
+  Options options = SmallLog();
+  options.flat_records_max = 1;
+  auto owner = Db::Open(path(), options);
+  ASSERT_TRUE(owner.ok()) << owner.status();
+  SpaceOptions slow;
+  slow.dimension = kDimension;
+  slow.ef_construction = 400;
+  Space notes = *(*owner)->OpenSpace("notes", slow);
+  constexpr int kRecords = 1'500;
+  WriteBatch batch;
+  for (int i = 0; i < kRecords; ++i) {
+    batch.Observe(notes,
+                  {absl::StrCat("id", i), TestVector(kDimension, i), "p"});
+  }
+  const auto last = (*owner)->Write(batch);
+  ASSERT_TRUE(last.ok()) << last.status();
+  ASSERT_TRUE((*owner)->Wait(100, Stage::kIndexed, absl::Minutes(1)).ok());
+  ASSERT_TRUE((*owner)->Checkpoint().ok());
+  const Lsn saved = notes.GetStats()->checkpoint_lsn;
+  if (saved == *last) GTEST_SKIP() << "the worker was faster";
+  auto reader = Read();
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  EXPECT_THAT(*(*reader)->OpenSpace("notes", {})->ListIds(), SizeIs(kRecords))
+      << "saved up to LSN " << saved << " of " << *last;
+  EXPECT_TRUE((*reader)->Close().ok());
+}
+
 TEST_F(ReadersTest, ReadersRefuseToWrite) {
   auto owner = Own();
   ASSERT_TRUE(owner.ok()) << owner.status();
