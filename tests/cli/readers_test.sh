@@ -18,25 +18,44 @@ commands=${ENGRAM_READER_COMMANDS:-45}
 readers=${ENGRAM_READERS:-3}
 work=$(mktemp -d)
 child=
+failures=0
+cd "$work"
 
 cleanup() {
   if [[ -n $child ]]; then kill -9 "$child" 2>/dev/null || true; fi
   rm -rf "$work"
 }
 trap cleanup EXIT
-cd "$work"
 
-"$owner" db acked >owner.out 2>&1 &
-child=$!
-for ((i = 0; i < 200; ++i)); do
-  if grep -q '^ready$' owner.out; then break; fi
-  sleep 0.05
-done
-# Until there is something to read: the space "notes" has a graph by then.
-for ((i = 0; i < 400; ++i)); do
-  if [[ -s acked && $(<acked) -gt 200 ]]; then break; fi
-  sleep 0.05
-done
+fail() {
+  echo "FAILED: $*"
+  failures=$((failures + 1))
+}
+
+# Returns when there is something to read: space "notes" has a graph by then.
+start_owner() {
+  rm -rf db acked
+  "$owner" db acked >owner.out 2>&1 &
+  child=$!
+  local i
+  for ((i = 0; i < 1200; ++i)); do
+    if [[ -s acked && $(<acked) -gt 200 ]]; then return; fi
+    sleep 0.05
+  done
+  fail "the owner does not write"
+}
+
+end_owner() {
+  code=0
+  kill -TERM "$child" || code=$?
+  wait "$child" || code=$?
+  child=
+  if [[ $code -ne 0 ]]; then fail "the owner ended in $code"; fi
+  sed 1d owner.out
+  code=0
+  "$ctl" --db db verify >out || code=$?
+  if [[ $code -ne 0 ]]; then fail "verify afterwards: $code, $(<out)"; fi
+}
 
 # complain READER CODE COMMAND...: a command that did not end as it should.
 complain() {
@@ -52,7 +71,7 @@ complain() {
 # read_beside READER COUNT
 read_beside() {
   local reader=$1 count=$2 i code acked before=0 last command
-  : >"failures$reader"
+  : >>"failures$reader"
   for ((i = 0; i < count; ++i)); do
     acked=$(($(<acked)))
     case $(((i + reader) % 10)) in
@@ -84,45 +103,35 @@ read_beside() {
   done
 }
 
-pids=()
-for ((reader = 0; reader < readers; ++reader)); do
-  read_beside "$reader" $((commands / readers)) &
-  pids+=($!)
-done
-# Meanwhile no second writer gets in, and each hears who is in the way.
-refused=0
-for verb in compact checkpoint "drop notes --yes" "wal salvage --yes" \
-  "dead-letters notes --retry-all"; do
-  code=0
-  "$ctl" --db db $verb >out 2>err </dev/null || code=$?
-  if [[ $code -eq 4 ]] && grep -q "process $child" err; then
-    refused=$((refused + 1))
-  else
-    echo "FAILED: $verb beside the owner ended in $code: $(<err)"
-  fi
-done
-wait "${pids[@]}"
+# What writes is refused, and hears who is in the way.
+refuse_writers() {
+  local verb code
+  for verb in compact checkpoint "drop notes --yes" "wal salvage --yes" \
+    "dead-letters notes --retry-all"; do
+    code=0
+    "$ctl" --db db $verb >out 2>err </dev/null || code=$?
+    if [[ $code -ne 4 ]] || ! grep -q "process $child" err; then
+      fail "$verb beside the owner ended in $code: $(<err)"
+    fi
+  done
+}
 
-failures=0
-kill -0 "$child" 2>/dev/null || failures=$((failures + 1))
-kill -TERM "$child" 2>/dev/null || true
-code=0
-wait "$child" || code=$?
-child=
-if [[ $code -ne 0 ]]; then failures=$((failures + 1)); fi
-echo "the owner ended in $code:"
-sed 's/^/  /' owner.out
-if [[ $refused -ne 5 ]]; then failures=$((failures + 1)); fi
-cat failures?* || true
-failures=$((failures + $(cat failures?* | grep -c '^FAILED' || true)))
-code=0
-"$ctl" --db db verify >out || code=$?
-if [[ $code -ne 0 ]]; then
-  echo "FAILED: verify afterwards: $code"
-  cat out
-  failures=$((failures + 1))
-fi
-echo "$(cat done?* | wc -l) commands beside the owner:" \
-  "$(cat done?* | sort | uniq -c | tr -s ' ' | tr '\n' ',')" \
-  "$failures failures"
+# A database of its own for each round: it grows with every write.
+rounds=$(((commands + 499) / 500))
+for ((round = 0; round < rounds; ++round)); do
+  start_owner
+  pids=()
+  for ((reader = 0; reader < readers; ++reader)); do
+    read_beside "$reader" $((commands / rounds / readers)) &
+    pids+=($!)
+  done
+  refuse_writers
+  wait "${pids[@]}"
+  end_owner
+done
+
+cat failures?
+failures=$((failures + $(cat failures? | grep -c '^FAILED' || true)))
+echo "$(cat done? | wc -l) commands beside an owner" \
+  "($(sort done? | uniq -c | tr -s ' ' | paste -sd, )): $failures failures"
 [[ $failures -eq 0 ]]
