@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -327,6 +328,26 @@ TEST_F(ReadersTest, NothingIsCreated) {
   const absl::Status status = Read().status();
   EXPECT_TRUE(absl::IsNotFound(status)) << status;
   EXPECT_FALSE(std::filesystem::exists(path()));
+}
+
+TEST_F(ReadersTest, ADatabaseThatIsBeingCreatedIsNotDamaged) {
+  for (int round = 0; round < 5; ++round) {
+    std::filesystem::remove_all(path());
+    std::thread creating([this] {
+      auto owner = Own();
+      ASSERT_TRUE(owner.ok()) << owner.status();
+      EXPECT_TRUE((*owner)->Close().ok());
+    });
+    absl::Status status;
+    do {
+      status = Read().status();
+      EXPECT_TRUE(status.ok() || absl::IsNotFound(status) ||
+                  absl::IsFailedPrecondition(status) ||
+                  absl::IsUnavailable(status))
+          << status;
+    } while (!status.ok() && !HasFailure());
+    creating.join();
+  }
 }
 
 // --- Damage ------------------------------------------------------------------
