@@ -90,14 +90,14 @@ read_beside() {
     if [[ $code -ne 0 ]]; then
       complain "$reader" "$code" "${command[@]}"
     elif [[ ${command[0]} == get ]]; then
-      last=$(grep -oE 'payload +of [0-9]+' "out$reader" | grep -oE '[0-9]+$')
+      last=$(grep -oE 'payload +of [0-9]+' "out$reader" | grep -oE '[0-9]+$' || true)
       if ((last < acked)); then
         complain "$reader" "write $last, and $acked was" "${command[@]}"
       fi
     elif [[ ${command[0]} == info ]]; then
-      last=$(grep -oE '"last_lsn":[0-9]+' "out$reader" | cut -d: -f2)
+      last=$(grep -oE '"last_lsn":[0-9]+' "out$reader" | cut -d: -f2 || true)
       if ((last < before)); then complain "$reader" "LSN $last" info; fi
-      before=$last
+      before=${last:-0}
     fi
     echo "${command[0]}" >>"done$reader"
   done
@@ -118,11 +118,12 @@ refuse_writers() {
 
 # A database of its own for each round: it grows with every write.
 rounds=$(((commands + 499) / 500))
+each=$((commands / rounds / readers))
 for ((round = 0; round < rounds; ++round)); do
   start_owner
   pids=()
   for ((reader = 0; reader < readers; ++reader)); do
-    read_beside "$reader" $((commands / rounds / readers)) &
+    read_beside "$reader" "$each" &
     pids+=($!)
   done
   refuse_writers
@@ -131,6 +132,9 @@ for ((round = 0; round < rounds; ++round)); do
 done
 
 cat failures?
+if [[ $(cat done? | wc -l) -ne $((rounds * readers * each)) ]]; then
+  fail "a reader has ended early"
+fi
 failures=$((failures + $(cat failures? | grep -c '^FAILED' || true)))
 echo "$(cat done? | wc -l) commands beside an owner" \
   "($(sort done? | uniq -c | tr -s ' ' | paste -sd, )): $failures failures"
