@@ -107,6 +107,9 @@ absl::Status Recovery::Lose(const SegmentFile* segment, uint64_t offset,
                      loss.first_lsn, " to ", last_lsn, ": ", reason));
     return absl::OkStatus();
   }
+  if (segment != nullptr && segment->scanner.has_value()) {
+    ENGRAM_RETURN_IF_ERROR(CheckUse(*segment));
+  }
   if (end > offset) {
     ENGRAM_RETURN_IF_ERROR(
         FindLostRecords(*segment->scanner, offset, end, &loss));
@@ -131,6 +134,14 @@ absl::Status Recovery::Take(const SegmentFile& segment, uint64_t offset,
   return visit_(scanned.group);
 }
 
+absl::Status Recovery::CheckUse(const SegmentFile& segment) const {
+  if (!options_.live || !segment.damage.ok()) return absl::OkStatus();
+  ENGRAM_ASSIGN_OR_RETURN(const bool same, segment.scanner->IsUnchanged());
+  if (same) return absl::OkStatus();
+  return absl::AbortedError(absl::StrCat(
+      segment.file->path(), ": has got a new use while it was read"));
+}
+
 absl::Status Recovery::Finish(size_t index, uint64_t end_offset) {
   const SegmentFile& segment = segments_[index];
   RecoveredSegment found;
@@ -145,13 +156,7 @@ absl::Status Recovery::Finish(size_t index, uint64_t end_offset) {
     found.epoch = segment.scanner->header().epoch;
     found.file_bytes = segment.scanner->file_bytes();
     found.predecessor = segment.scanner->header().predecessor.number;
-    if (options_.live && segment.damage.ok()) {
-      ENGRAM_ASSIGN_OR_RETURN(const bool same, segment.scanner->IsUnchanged());
-      if (!same) {
-        return absl::AbortedError(absl::StrCat(
-            segment.file->path(), ": has got a new use while it was read"));
-      }
-    }
+    ENGRAM_RETURN_IF_ERROR(CheckUse(segment));
   }
   log_.segments.push_back(found);
   if (options_.on_segment) options_.on_segment(found);

@@ -103,6 +103,10 @@ class Recovery {
   }
   absl::Status Take(const SegmentFile& segment, uint64_t offset,
                     const ScannedGroup& scanned);
+  // ABORTED, with options_.live, if the owner has given the file a new use:
+  // then nothing that was found in it, or missed, says anything.
+  absl::Status CheckUse(const SegmentFile& segment) const;
+
   absl::Status Finish(size_t index, uint64_t end_offset);
   void SetPosition();
   void Warn(const SegmentFile& segment, absl::string_view what) {
