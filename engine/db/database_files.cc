@@ -205,10 +205,12 @@ absl::StatusOr<DatabaseFiles> OpenDatabaseFiles(io::FileSystem* files,
   if (!files->Exists(wal_path)) {
     return absl::DataLossError(absl::StrCat(wal_path, " is missing"));
   }
-  ENGRAM_ASSIGN_OR_RETURN(io::DirectoryLock lock,
-                          LockOrNameOwner(files, path, wal_path));
-  // Before OWNER names this process. What cannot be removed has another pid.
-  if (!read_only) RemoveStats(files, path).IgnoreError();
+  io::DirectoryLock lock = io::DirectoryLock::None();
+  if (!read_only) {
+    ENGRAM_ASSIGN_OR_RETURN(lock, LockOrNameOwner(files, path, wal_path));
+    // Before OWNER names this process. What cannot be removed has another pid.
+    RemoveStats(files, path).IgnoreError();
+  }
   // Whose database it is was decided by the lock; what it is, is decided under
   // it: two processes may create it at the same time.
   schema::DatabaseId id = RandomId();

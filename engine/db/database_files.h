@@ -22,12 +22,13 @@ struct DatabaseFiles {
   std::string wal_path;
   std::string kv_path;
   schema::DatabaseId id = {};
-  bool created = false;  // there was none before
-  io::DirectoryLock lock;
+  bool created = false;    // there was none before
+  io::DirectoryLock lock;  // None() if read_only
 };
 
 // Locks the database in the folder `path`; makes one if there is none and
-// `create`, writes nothing if `read_only`. Errors as Db::Open() documents them.
+// `create`. Neither locks nor writes anything if `read_only`. Errors as
+// Db::Open() documents them.
 absl::StatusOr<DatabaseFiles> OpenDatabaseFiles(io::FileSystem* files,
                                                 const std::string& path,
                                                 bool create, bool read_only);

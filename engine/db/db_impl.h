@@ -135,6 +135,8 @@ class DbImpl final : public wal::GroupSink {
 
   // --- db_open.cc
   absl::Status Start();
+  void StartWorkers();
+  void TellRecovered(int64_t begin_micros);
   absl::Status LoadSpaces();
   absl::Status CheckUnlistedFamilies() const;
   absl::Status LoadSpace(const schema::CatalogEntry& entry);
@@ -144,8 +146,18 @@ class DbImpl final : public wal::GroupSink {
   SpacePtr AddSpace(const schema::SpaceDescription& description,
                     Lsn created_lsn);
 
+  // --- db_read_only.cc
+  static absl::StatusOr<std::shared_ptr<DbImpl>> OpenReadOnly(
+      const std::string& path, const Options& options,
+      const Environment& environment);
+  static absl::StatusOr<std::shared_ptr<DbImpl>> TryOpenReadOnly(
+      const std::string& path, const Options& options,
+      const Environment& environment);
+  absl::Status StartReadOnly();
+
   // --- db_recover.cc
   absl::Status Recover();
+  void EndRecovery(const wal::RecoveredLog& log);
   absl::Status PublishRecovered(const std::shared_ptr<const wal::Group>& group);
   absl::Status CheckRecovered(const schema::RecordView& record) const;
   bool IsReplaced(const schema::SpaceDescription& description,

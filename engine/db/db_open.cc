@@ -130,10 +130,11 @@ absl::StatusOr<std::shared_ptr<DbImpl>> DbImpl::Open(
     const std::string& path, const Options& options,
     const Environment& environment) {
   ENGRAM_RETURN_IF_ERROR(CheckOptions(options));
+  if (options.read_only) return OpenReadOnly(path, options, environment);
   ENGRAM_ASSIGN_OR_RETURN(
       DatabaseFiles files,
       OpenDatabaseFiles(environment.files, path, options.create_if_missing,
-                        options.read_only));
+                        /*read_only=*/false));
   std::shared_ptr<DbImpl> db(
       new DbImpl(path, options, environment, std::move(files)));
   const absl::Status status = db->Start();
@@ -160,46 +161,46 @@ absl::Status DbImpl::Start() {
   ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> log_files,
                           wal_directory_->List());
   kv::StoreOptions store_options;
-  store_options.read_only = options_.read_only;
   store_options.env = environment_.store_env;
   store_options.create_if_missing = std::none_of(
       log_files.begin(), log_files.end(), [](const std::string& name) {
         return wal::SegmentFileNumber(name) != 0;
       });
-  if (options_.read_only && store_options.create_if_missing &&
-      !kv::Store::Exists(files_.kv_path, environment_.store_env)) {
-    return absl::FailedPreconditionError(
-        "its creation was interrupted, and only a writer may complete it");
-  }
   ENGRAM_ASSIGN_OR_RETURN(store_,
                           kv::Store::Open(files_.kv_path, store_options));
-  pool_ = std::make_unique<ingest::WorkerPool>(WorkerCount(options_.workers));
+  StartWorkers();
   ENGRAM_RETURN_IF_ERROR(LoadSpaces());
   ENGRAM_RETURN_IF_ERROR(Recover());
-  const RecoveryInfo recovery = {
-      replayed_records_,
-      absl::Microseconds(Clock::System().MonotonicMicros() - begin)};
-  events_.Push(
-      [recovery](EventListener& listener) { listener.OnRecovered(recovery); });
-  events_.NotePressure();
-  if (!options_.read_only) {
-    if (!salvage_report_.losses.empty()) {
-      ENGRAM_RETURN_IF_ERROR(LeaveDamagedLog());
-    }
-    // Only now: an Open() that fails changes nothing.
-    for (const std::string& family : unlisted_families_) {
-      ENGRAM_RETURN_IF_ERROR(store_->DropFamily(family));
-    }
-    checkpoint_thread_ = std::thread([this] { CheckpointLoop(); });
-    if (segments_->live_count() > kSegmentsLeftMax) RequestCheckpoint();
-    if (options_.stats_interval != absl::ZeroDuration()) {
-      stats_publisher_.Start(absl::StrCat(path_, "/", schema::kStatsFileName),
-                             options_.stats_interval,
-                             [this] { return GetMetrics(); });
-    }
+  TellRecovered(begin);
+  if (!salvage_report_.losses.empty()) {
+    ENGRAM_RETURN_IF_ERROR(LeaveDamagedLog());
+  }
+  // Only now: an Open() that fails changes nothing.
+  for (const std::string& family : unlisted_families_) {
+    ENGRAM_RETURN_IF_ERROR(store_->DropFamily(family));
+  }
+  checkpoint_thread_ = std::thread([this] { CheckpointLoop(); });
+  if (segments_->live_count() > kSegmentsLeftMax) RequestCheckpoint();
+  if (options_.stats_interval != absl::ZeroDuration()) {
+    stats_publisher_.Start(absl::StrCat(path_, "/", schema::kStatsFileName),
+                           options_.stats_interval,
+                           [this] { return GetMetrics(); });
   }
   events_.Start();
   return absl::OkStatus();
+}
+
+void DbImpl::StartWorkers() {
+  pool_ = std::make_unique<ingest::WorkerPool>(WorkerCount(options_.workers));
+}
+
+void DbImpl::TellRecovered(int64_t begin_micros) {
+  const RecoveryInfo recovery = {
+      replayed_records_,
+      absl::Microseconds(Clock::System().MonotonicMicros() - begin_micros)};
+  events_.Push(
+      [recovery](EventListener& listener) { listener.OnRecovered(recovery); });
+  events_.NotePressure();
 }
 
 space::SpaceState::Observer DbImpl::ObserverOf(
@@ -379,7 +380,11 @@ absl::Status DbImpl::Close() {
   load_queue_.Drain();
   load_queue_.Stop();
   if (pool_ != nullptr) {
-    pool_->Drain();
+    if (options_.read_only) {
+      pool_->Abandon();  // what a reader links is forgotten with it
+    } else {
+      pool_->Drain();
+    }
     if (writer_ != nullptr) {
       MutexLock lock(checkpoint_mutex_);
       status = RunCheckpoint();

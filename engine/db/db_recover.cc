@@ -51,6 +51,21 @@ absl::Status DbImpl::Recover() {
                    [this](std::shared_ptr<const wal::Group> group) {
                      return PublishRecovered(group);
                    }));
+  EndRecovery(log);
+  if (!salvage_report_.losses.empty()) {
+    // Before anything of the old log is given up.
+    salvage_report_.recorded_in = absl::StrCat(path_, "/", kLostFileName);
+    ENGRAM_RETURN_IF_ERROR(environment_.files->AppendToFile(
+        salvage_report_.recorded_in, LostText(salvage_report_)));
+    ENGRAM_ASSIGN_OR_RETURN(const auto folder,
+                            environment_.files->OpenDirectory(path_, false));
+    ENGRAM_RETURN_IF_ERROR(folder->Sync());
+  }
+  return StartLog(log);
+}
+
+// Everything that `log` holds was published.
+void DbImpl::EndRecovery(const wal::RecoveredLog& log) {
   recovering_ = false;
   for (const wal::LogLoss& loss : log.losses) ReportLoss(loss);
   const uint64_t next_space_id = next_space_id_.load(std::memory_order_relaxed);
@@ -69,17 +84,6 @@ absl::Status DbImpl::Recover() {
                          std::memory_order_relaxed);
   }
   published_lsn_.store(log.position.next_lsn - 1, std::memory_order_release);
-  if (options_.read_only) return absl::OkStatus();
-  if (!salvage_report_.losses.empty()) {
-    // Before anything of the old log is given up.
-    salvage_report_.recorded_in = absl::StrCat(path_, "/", kLostFileName);
-    ENGRAM_RETURN_IF_ERROR(environment_.files->AppendToFile(
-        salvage_report_.recorded_in, LostText(salvage_report_)));
-    ENGRAM_ASSIGN_OR_RETURN(const auto folder,
-                            environment_.files->OpenDirectory(path_, false));
-    ENGRAM_RETURN_IF_ERROR(folder->Sync());
-  }
-  return StartLog(log);
 }
 
 absl::Status DbImpl::PublishRecovered(

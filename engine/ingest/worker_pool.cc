@@ -39,7 +39,17 @@ WorkerPool::WorkerPool(size_t workers) : scheduler_(workers) {
 }
 
 WorkerPool::~WorkerPool() {
+  bool abandoned = false;
+  {
+    MutexLock lock(mutex_);
+    abandoned = stopping_;
+  }
+  if (abandoned) return;
   Drain();
+  Abandon();
+}
+
+void WorkerPool::Abandon() {
   {
     MutexLock lock(mutex_);
     stopping_ = true;

@@ -38,7 +38,7 @@ class WorkerPool {
  public:
   explicit WorkerPool(size_t workers);
 
-  // Drains and joins.
+  // Drains and joins, unless Abandon() was called.
   ~WorkerPool();
 
   WorkerPool(const WorkerPool&) = delete;
@@ -53,6 +53,10 @@ class WorkerPool {
 
   // Waits until everything that was enqueued before the call is finished.
   void Drain();
+
+  // Ends the workers after the batch that each of them serves; what still waits
+  // is never served. After the last Enqueue(), and instead of Drain().
+  void Abandon();
 
   size_t workers() const { return workers_.size(); }
 

@@ -35,6 +35,15 @@ absl::StatusOr<DirectoryLock> DirectoryLock::Acquire(const std::string& path) {
   }
 }
 
+absl::StatusOr<bool> DirectoryLock::IsHeld(const std::string& path) {
+  const UniqueFd fd(
+      ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.valid()) return ErrnoStatus(errno, "open", path);
+  if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return false;
+  if (errno == EWOULDBLOCK) return true;
+  return ErrnoStatus(errno, "lock", path);
+}
+
 void DirectoryLock::Release() {
   // Closing lets go too, if a little later.
   if (fd_.valid()) (void)::flock(fd_.get(), LOCK_UN);

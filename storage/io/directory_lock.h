@@ -20,8 +20,13 @@ class DirectoryLock {
   // ring of a process that was killed lets go a little later than the process.
   static absl::StatusOr<DirectoryLock> Acquire(const std::string& path);
 
-  // Holds nothing; fd() is -1. For a disk that no other process can see.
-  static DirectoryLock Simulated() { return DirectoryLock(UniqueFd()); }
+  // Holds nothing; fd() is -1. For whoever only reads, and for a disk that no
+  // other process can see.
+  static DirectoryLock None() { return DirectoryLock(UniqueFd()); }
+
+  // Whether somebody holds the lock. Asking takes it, shared with all others
+  // who ask, for a moment in which Acquire() has to try again.
+  static absl::StatusOr<bool> IsHeld(const std::string& path);
 
   int fd() const { return fd_.get(); }
 

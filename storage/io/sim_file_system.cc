@@ -119,7 +119,7 @@ absl::StatusOr<std::unique_ptr<Directory>> SimFileSystem::OpenDirectory(
 }
 
 absl::StatusOr<DirectoryLock> SimFileSystem::Lock(const std::string&) {
-  return DirectoryLock::Simulated();
+  return DirectoryLock::None();
 }
 
 absl::StatusOr<std::string> SimFileSystem::ReadSmallFile(

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdarg>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -54,6 +56,23 @@ rocksdb::DBOptions MakeDbOptions(rocksdb::Env* env) {
   // Else a full disk of a few MB refuses a manifest that needs some KB.
   options.manifest_preallocation_size = kManifestPreallocationBytes;
   return options;
+}
+
+void HoldAllFiles(size_t tables, rocksdb::DBOptions* options) {
+  // Else 15 threads are started for each family, for the few tables it has.
+  options->max_file_opening_threads = 1;
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  if (limit.rlim_cur < limit.rlim_max) {
+    const rlimit raised = {limit.rlim_max, limit.rlim_max};
+    if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  }
+  std::vector<std::string> used;
+  if (!rocksdb::Env::Default()->GetChildren("/proc/self/fd", &used).ok()) {
+    return;
+  }
+  if (used.size() + 2 * tables > limit.rlim_cur) return;
+  options->max_open_files = -1;
 }
 
 std::shared_ptr<rocksdb::Cache> MakeBlockCache() {

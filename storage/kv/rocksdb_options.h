@@ -3,6 +3,7 @@
 #ifndef ENGRAM_STORAGE_KV_ROCKSDB_OPTIONS_H_
 #define ENGRAM_STORAGE_KV_ROCKSDB_OPTIONS_H_
 
+#include <cstddef>
 #include <memory>
 
 #include "absl/status/status.h"
@@ -15,6 +16,12 @@
 namespace engram::kv {
 
 rocksdb::DBOptions MakeDbOptions(rocksdb::Env* env);
+
+// Every one of `tables` tables is opened at once and stays open: whoever reads
+// beside the owner may not find it later. Raises the soft limit of descriptors
+// to the hard one for that; changes no options if even then it would take more
+// than half of what the process has left.
+void HoldAllFiles(size_t tables, rocksdb::DBOptions* options);
 
 // All families of a store share one block cache.
 std::shared_ptr<rocksdb::Cache> MakeBlockCache();

@@ -12,6 +12,7 @@
 #include "storage/base/check.h"
 #include "storage/base/status_macros.h"
 #include "storage/kv/keep_files.h"
+#include "storage/kv/read_only_files.h"
 #include "storage/kv/rocksdb_options.h"
 #include "storage/kv/stop_listener.h"
 
@@ -43,14 +44,33 @@ absl::Status ResetScratch(rocksdb::Env* env, const std::string& path) {
   return absl::OkStatus();
 }
 
+bool SaysMissing(const rocksdb::Status& status) {
+  return status.IsPathNotFound() ||
+         absl::StrContains(status.ToString(), "No such file");
+}
+
 // An error of opening; a file that is missing is damage here.
 absl::Status ToOpenStatus(const rocksdb::Status& status) {
-  const absl::Status converted = ToStatus(status);
-  if (status.IsPathNotFound() ||
-      absl::StrContains(converted.message(), "No such file")) {
-    return absl::DataLossError(converted.message());
-  }
-  return converted;
+  absl::Status converted = ToStatus(status);
+  if (!SaysMissing(status)) return converted;
+  return absl::DataLossError(converted.message());
+}
+
+// How the store sees its files.
+std::unique_ptr<rocksdb::Env> MakeEnv(
+    const StoreOptions& options, const std::shared_ptr<StopListener>& stop) {
+  rocksdb::Env* const env =
+      options.env == nullptr ? rocksdb::Env::Default() : options.env;
+  return options.read_only ? NewReadOnlyEnv(env) : NewKeepFilesEnv(env, stop);
+}
+
+// At most so many are live; if it cannot be known, opening says why.
+size_t CountTables(rocksdb::Env* env, const std::string& path) {
+  std::vector<std::string> names;
+  env->GetChildren(path, &names).PermitUncheckedError();
+  return static_cast<size_t>(std::count_if(
+      names.begin(), names.end(),
+      [](const std::string& name) { return absl::EndsWith(name, ".sst"); }));
 }
 
 absl::StatusOr<std::vector<std::string>> ListFamilies(
@@ -77,15 +97,16 @@ Store::Store(std::string scratch_path, const StoreOptions& options)
       read_only_(options.read_only),
       block_cache_(MakeBlockCache()),
       stop_(std::make_shared<StopListener>()),
-      env_(NewKeepFilesEnv(
-          options.env == nullptr ? rocksdb::Env::Default() : options.env,
-          stop_)) {}
+      env_(MakeEnv(options, stop_)) {}
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(
     const std::string& path, const StoreOptions& options) {
   std::unique_ptr<Store> store(
       new Store(absl::StrCat(path, "/", kScratchFolder), options));
   rocksdb::DBOptions db_options = MakeDbOptions(store->env_.get());
+  if (options.read_only) {
+    HoldAllFiles(CountTables(store->env_.get(), path), &db_options);
+  }
   db_options.listeners.push_back(store->stop_);
   db_options.create_if_missing =
       options.create_if_missing && !options.read_only;
@@ -187,9 +208,19 @@ absl::StatusOr<std::string> Store::Get(absl::string_view family,
                                        absl::string_view key) const {
   ENGRAM_ASSIGN_OR_RETURN(const FamilyRef handle, Find(family));
   std::string value;
-  ENGRAM_RETURN_IF_ERROR(ToStatus(
+  ENGRAM_RETURN_IF_ERROR(ToReadStatus(
       db_->Get(rocksdb::ReadOptions(), handle.get(), ToSlice(key), &value)));
   return value;
+}
+
+// A reader that could not hold all tables misses one when it needs it.
+absl::Status Store::ToReadStatus(const rocksdb::Status& status) const {
+  absl::Status converted = ToStatus(status);
+  if (status.ok() || !read_only_ || !SaysMissing(status)) return converted;
+  return absl::UnavailableError(absl::StrCat(
+      "its owner has removed what this reader had no descriptor left to keep; "
+      "it has to be opened again: ",
+      converted.message()));
 }
 
 absl::Status Store::Scan(
@@ -208,7 +239,7 @@ absl::Status Store::Scan(
        it->Valid() && absl::StartsWith(ToView(it->key()), prefix); it->Next()) {
     ENGRAM_RETURN_IF_ERROR(visit(ToView(it->key()), ToView(it->value())));
   }
-  return ToStatus(it->status());
+  return ToReadStatus(it->status());
 }
 
 absl::StatusOr<std::unique_ptr<Ingest>> Store::NewIngest(

@@ -25,6 +25,7 @@ class Cache;
 class ColumnFamilyHandle;
 class DB;
 class Env;
+class Status;
 }  // namespace rocksdb
 
 namespace engram::kv {
@@ -33,6 +34,12 @@ namespace engram::kv {
 inline constexpr absl::string_view kDefaultFamily = "default";
 
 struct StoreOptions {
+  // Takes no lock and writes nothing. What is read is the store as it was at
+  // one moment of Open(), between two changes of its owner: RocksDB reads a
+  // prefix of its manifest, and opens every table that is live then. The tables
+  // stay open, so it does not matter that the owner removes them later. Where
+  // the process has too few descriptors for them they are opened when they are
+  // needed, and reads are UNAVAILABLE once the owner has removed them.
   bool read_only = false;
   bool create_if_missing = true;  // not if read_only
   rocksdb::Env* env = nullptr;    // null: RocksDB's own; outlives the store
@@ -48,8 +55,11 @@ class Store {
  public:
   // Opens the store in the folder `path`. Scratch files of a killed owner are
   // removed.
-  //   UNAVAILABLE  locked by another process
-  //   DATA_LOSS    RocksDB finds its own files damaged, or they are missing
+  //   UNAVAILABLE  locked by another process; not if read_only
+  //   DATA_LOSS    RocksDB finds its own files damaged, or they are missing.
+  //                If read_only, they may have gone because the owner removed
+  //                them while the store was opened: see ReadAttempts. INTERNAL
+  //                may then say that a family went.
   static absl::StatusOr<std::unique_ptr<Store>> Open(
       const std::string& path, const StoreOptions& options);
 
@@ -105,6 +115,7 @@ class Store {
   Store(std::string scratch_path, const StoreOptions& options);
 
   absl::StatusOr<FamilyRef> Find(absl::string_view family) const;
+  absl::Status ToReadStatus(const rocksdb::Status& status) const;
   // Before each change. INTERNAL once RocksDB has stopped.
   absl::Status CheckRunning();
 

@@ -19,11 +19,14 @@ constexpr Lsn kUnknownLsns = Lsn{1} << 32;
 }  // namespace
 
 absl::StatusOr<RecoveredLog> Recovery::Run() {
-  ENGRAM_ASSIGN_OR_RETURN(
-      segments_,
-      OpenSegmentFiles(directory_, options_.database_id, options_.live));
+  if (!opened_) {
+    ENGRAM_ASSIGN_OR_RETURN(
+        segments_,
+        OpenSegmentFiles(directory_, options_.database_id, options_.live));
+  }
   log_.exists = !segments_.empty();
-  if (options_.live && log_.exists && segments_[0].scanner.has_value()) {
+  if (options_.live && !opened_ && log_.exists &&
+      segments_[0].scanner.has_value()) {
     // Who could say what is saved is not asked; what is gone was.
     low_water_lsn_ = std::max(
         low_water_lsn_, segments_[0].scanner->header().predecessor.last_lsn);
@@ -104,6 +107,9 @@ absl::Status Recovery::Lose(const SegmentFile* segment, uint64_t offset,
                      loss.first_lsn, " to ", last_lsn, ": ", reason));
     return absl::OkStatus();
   }
+  if (segment != nullptr && segment->scanner.has_value()) {
+    ENGRAM_RETURN_IF_ERROR(CheckUse(*segment));
+  }
   if (end > offset) {
     ENGRAM_RETURN_IF_ERROR(
         FindLostRecords(*segment->scanner, offset, end, &loss));
@@ -128,6 +134,14 @@ absl::Status Recovery::Take(const SegmentFile& segment, uint64_t offset,
   return visit_(scanned.group);
 }
 
+absl::Status Recovery::CheckUse(const SegmentFile& segment) const {
+  if (!options_.live || !segment.damage.ok()) return absl::OkStatus();
+  ENGRAM_ASSIGN_OR_RETURN(const bool same, segment.scanner->IsUnchanged());
+  if (same) return absl::OkStatus();
+  return absl::AbortedError(absl::StrCat(
+      segment.file->path(), ": has got a new use while it was read"));
+}
+
 absl::Status Recovery::Finish(size_t index, uint64_t end_offset) {
   const SegmentFile& segment = segments_[index];
   RecoveredSegment found;
@@ -142,13 +156,7 @@ absl::Status Recovery::Finish(size_t index, uint64_t end_offset) {
     found.epoch = segment.scanner->header().epoch;
     found.file_bytes = segment.scanner->file_bytes();
     found.predecessor = segment.scanner->header().predecessor.number;
-    if (options_.live && segment.damage.ok()) {
-      ENGRAM_ASSIGN_OR_RETURN(const bool same, segment.scanner->IsUnchanged());
-      if (!same) {
-        return absl::AbortedError(absl::StrCat(
-            segment.file->path(), ": has got a new use while it was read"));
-      }
-    }
+    ENGRAM_RETURN_IF_ERROR(CheckUse(segment));
   }
   log_.segments.push_back(found);
   if (options_.on_segment) options_.on_segment(found);
@@ -159,6 +167,15 @@ absl::StatusOr<RecoveredLog> Recover(io::Directory* directory,
                                      const RecoveryOptions& options,
                                      GroupVisitor visit) {
   return Recovery(directory, options, visit).Run();
+}
+
+absl::StatusOr<RecoveredLog> RecoverOpened(io::Directory* directory,
+                                           std::vector<SegmentFile> segments,
+                                           const RecoveryOptions& options,
+                                           GroupVisitor visit) {
+  RecoveryOptions live = options;
+  live.live = true;
+  return Recovery(directory, live, visit, std::move(segments)).Run();
 }
 
 }  // namespace engram::wal

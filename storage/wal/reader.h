@@ -17,6 +17,7 @@
 #include "storage/io/directory.h"
 #include "storage/wal/group.h"
 #include "storage/wal/loss.h"
+#include "storage/wal/segment_files.h"
 #include "storage/wal/segment_scanner.h"
 #include "storage/wal/writer.h"
 
@@ -101,6 +102,19 @@ struct RecoveredLog {
 //   ABORTED             with `live` only
 absl::StatusOr<RecoveredLog> Recover(
     io::Directory* directory, const RecoveryOptions& options,
+    absl::FunctionRef<absl::Status(std::shared_ptr<const Group>)> visit);
+
+// Recover() with `live`, once, of segments that OpenSegmentFiles() has opened
+// before. This is how a database is read beside its owner: first the segments
+// are opened, then it is found out what checkpoints hold, which is what
+// low_water_lsn and known_durable_lsn say, and then the log is read. The other
+// way round, records could leave the log that the checkpoints do not hold yet.
+// Everything acknowledged before the segments were opened is found; a group
+// whose sync is still under way is, too, if all of it is there.
+// DATA_LOSS, or what is lost with `salvage`, may be a race: see ReadAttempts.
+absl::StatusOr<RecoveredLog> RecoverOpened(
+    io::Directory* directory, std::vector<SegmentFile> segments,
+    const RecoveryOptions& options,
     absl::FunctionRef<absl::Status(std::shared_ptr<const Group>)> visit);
 
 // Reads the log beside its owner, or without one: Recover() with `live` and

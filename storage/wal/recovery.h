@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -33,6 +34,14 @@ class Recovery {
         options_(options),
         low_water_lsn_(options.low_water_lsn),
         visit_(visit) {}
+
+  // Of segments that are open already.
+  Recovery(io::Directory* directory, const RecoveryOptions& options,
+           GroupVisitor visit, std::vector<SegmentFile> segments)
+      : Recovery(directory, options, visit) {
+    segments_ = std::move(segments);
+    opened_ = true;
+  }
 
   absl::StatusOr<RecoveredLog> Run();
 
@@ -94,6 +103,10 @@ class Recovery {
   }
   absl::Status Take(const SegmentFile& segment, uint64_t offset,
                     const ScannedGroup& scanned);
+  // ABORTED, with options_.live, if the owner has given the file a new use:
+  // then nothing that was found in it, or missed, says anything.
+  absl::Status CheckUse(const SegmentFile& segment) const;
+
   absl::Status Finish(size_t index, uint64_t end_offset);
   void SetPosition();
   void Warn(const SegmentFile& segment, absl::string_view what) {
@@ -106,6 +119,7 @@ class Recovery {
   const GroupVisitor visit_;
 
   std::vector<SegmentFile> segments_;
+  bool opened_ = false;  // segments_ was given, with all that is known of it
   RecoveredLog log_;
 
   // Of the segment that is being scanned.

@@ -68,7 +68,8 @@ absl::Status Recovery::LoseSegment(size_t index, absl::string_view reason) {
 absl::Status Recovery::CheckFile(size_t index, bool* readable) {
   SegmentFile& segment = segments_[index];
   const schema::Predecessor* const recorded = RecordedOf(index);
-  if (!segment.scanner.has_value() && options_.salvage && !options_.live) {
+  if (!segment.scanner.has_value() && options_.salvage &&
+      (!options_.live || opened_)) {
     ENGRAM_RETURN_IF_ERROR(
         RebuildHeader(recorded, index == 0 ? 0 : next_lsn_, &segment));
     if (segment.scanner.has_value()) {

@@ -545,10 +545,16 @@ finish_loader() {
 
 echo "-- a second process"
 start_loader
-for verb in info ls "search vectors --id v-0" verify compact \
-  "load vectors base.fvecs"; do
+for verb in compact checkpoint "drop vectors --yes" "wal salvage --yes" \
+  "dead-letters vectors --retry-all" "load vectors base.fvecs"; do
   run --db db $verb
-  expect_error 4 "$loader"
+  expect_error 4 "process $loader"
+done
+for verb in info ls producers "search vectors --id v-0" "get vectors v-1" \
+  "dump vectors" "dead-letters vectors" verify "wal ls" "wal verify" \
+  "wal show"; do
+  run --db db $verb
+  expect_code 0
 done
 # Its owner says how it is, once a second.
 for i in 1 2 3 4 5 6 7 8 9 10; do

@@ -10,6 +10,7 @@
 #include "schema/space_codec.h"
 #include "schema/wal_layout.h"
 #include "storage/base/status_macros.h"
+#include "storage/io/directory_lock.h"
 #include "tools/ctl/open_database.h"
 #include "tools/ctl/output.h"
 #include "tools/ctl/published_stats.h"
@@ -110,16 +111,14 @@ VerbResult List(const Global& global) {
 }
 
 VerbResult Stats(const Global& global, const StatsArguments& arguments) {
-  const absl::StatusOr<std::unique_ptr<Db>> opened =
-      OpenDatabase(global.db, Access::kRead);
-  if (absl::IsUnavailable(opened.status())) {
+  if (io::DirectoryLock::IsHeld(global.db + "/wal").value_or(false)) {
     // Another process has it, and says itself how it is.
     const absl::StatusOr<schema::StatsPage> page =
         ReadPublishedStats(global.db);
     if (page.ok()) return PrintPublishedStats(global, arguments, *page);
   }
-  ENGRAM_RETURN_IF_ERROR(opened.status());
-  const std::unique_ptr<Db>& db = *opened;
+  ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<Db> db,
+                          OpenDatabase(global.db, Access::kRead));
   if (arguments.prometheus) {
     ENGRAM_ASSIGN_OR_RETURN(const Metrics metrics, db->GetMetrics());
     ENGRAM_RETURN_IF_ERROR(Print(PrometheusText(metrics)));

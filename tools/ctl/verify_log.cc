@@ -8,10 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "schema/space_codec.h"
 #include "storage/base/status_macros.h"
-#include "storage/io/posix_directory.h"
 #include "storage/wal/reader.h"
 #include "storage/wal/segment_scanner.h"
-#include "storage/wal/segments.h"
 #include "tools/ctl/verify_report.h"
 
 namespace engram::ctl {
@@ -19,14 +17,9 @@ namespace {
 
 // The header of the oldest segment that has one.
 std::optional<schema::SegmentHeader> OldestHeader(
-    io::Directory* directory, const std::vector<std::string>& names) {
-  for (const std::string& name : names) {
-    const absl::StatusOr<std::unique_ptr<io::File>> file =
-        directory->Open(name, io::OpenMode::kRead);
-    if (!file.ok()) continue;
-    const absl::StatusOr<wal::SegmentScanner> scanner =
-        wal::SegmentScanner::Open(file->get());
-    if (scanner.ok()) return scanner->header();
+    const std::vector<wal::SegmentFile>& segments) {
+  for (const wal::SegmentFile& segment : segments) {
+    if (segment.scanner.has_value()) return segment.scanner->header();
   }
   return std::nullopt;
 }
@@ -125,36 +118,40 @@ class RecordChecker {
 void ReportLog(const LogExpectation& expectation, const wal::RecoveredLog& log,
                VerifyReport* report) {
   for (const std::string& warning : log.warnings) {
-    AddWarning(report, expectation.path, warning);
+    AddWarning(report, expectation.directory->path(), warning);
   }
   for (const wal::LogLoss& loss : log.losses) {
-    AddDamage(report, expectation.path, wal::LossText(loss, nullptr));
+    AddDamage(report, expectation.directory->path(),
+              wal::LossText(loss, nullptr));
   }
   if (log.losses.empty() && !log.exists && expectation.known_durable_lsn > 0) {
-    AddDamage(report, expectation.path,
+    AddDamage(report, expectation.directory->path(),
               absl::StrCat("the log is missing; checkpoints reach to LSN ",
                            expectation.known_durable_lsn));
   }
 }
 
+// What VerifyLog() returns where it gets no further.
+absl::StatusOr<bool> LogUnreadable(const LogExpectation& expectation,
+                                   const absl::Status& status,
+                                   VerifyReport* report) {
+  if (absl::IsUnimplemented(status) || absl::IsAborted(status)) return status;
+  AddDamage(report, expectation.directory->path(),
+            std::string(status.message()));
+  return false;
+}
+
 }  // namespace
 
-absl::StatusOr<bool> VerifyLog(const LogExpectation& expectation,
-                               std::map<uint64_t, KnownSpace>* spaces,
-                               VerifyReport* report) {
-  ENGRAM_ASSIGN_OR_RETURN(
-      const std::unique_ptr<io::Directory> directory,
-      io::OpenPosixDirectory(expectation.path, /*create=*/false));
-  ENGRAM_ASSIGN_OR_RETURN(std::vector<std::string> names, directory->List());
-  names.erase(std::remove_if(names.begin(), names.end(),
-                             [](const std::string& name) {
-                               return wal::SegmentFileNumber(name) == 0;
-                             }),
-              names.end());
-  report->segments = names.size();
-
-  const std::optional<schema::SegmentHeader> oldest =
-      OldestHeader(directory.get(), names);
+absl::StatusOr<bool> VerifyLog(
+    const LogExpectation& expectation,
+    absl::StatusOr<std::vector<wal::SegmentFile>> segments,
+    std::map<uint64_t, KnownSpace>* spaces, VerifyReport* report) {
+  if (!segments.ok()) {
+    return LogUnreadable(expectation, segments.status(), report);
+  }
+  report->segments = segments->size();
+  const std::optional<schema::SegmentHeader> oldest = OldestHeader(*segments);
   wal::RecoveryOptions options;
   if (expectation.database_id.has_value()) {
     options.database_id = *expectation.database_id;
@@ -170,18 +167,15 @@ absl::StatusOr<bool> VerifyLog(const LogExpectation& expectation,
   options.salvage = true;  // all of the damage, not only the first
 
   RecordChecker checker(expectation, spaces, report);
-  const absl::StatusOr<wal::RecoveredLog> log = wal::Recover(
-      directory.get(), options, [&](std::shared_ptr<const wal::Group> group) {
+  const absl::StatusOr<wal::RecoveredLog> log = wal::RecoverOpened(
+      expectation.directory, *std::move(segments), options,
+      [&](std::shared_ptr<const wal::Group> group) {
         ++report->groups;
         group->ForEachRecord(
             [&](const schema::RecordView& record) { checker.Check(record); });
         return absl::OkStatus();
       });
-  if (absl::IsUnimplemented(log.status())) return log.status();
-  if (!log.ok()) {
-    AddDamage(report, expectation.path, std::string(log.status().message()));
-    return false;
-  }
+  if (!log.ok()) return LogUnreadable(expectation, log.status(), report);
   ReportLog(expectation, *log, report);
   return log->losses.empty();
 }

@@ -7,10 +7,13 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "schema/wal_layout.h"
+#include "storage/io/directory.h"
+#include "storage/wal/segment_files.h"
 #include "tools/ctl/verify.h"
 
 namespace engram::ctl {
@@ -28,7 +31,7 @@ struct KnownSpace {
 
 // What is known of the log before it is read.
 struct LogExpectation {
-  std::string path;
+  io::Directory* directory = nullptr;
   // Missing where the file that says so is damaged: then it is taken from the
   // oldest segment.
   std::optional<schema::DatabaseId> database_id;
@@ -38,12 +41,16 @@ struct LogExpectation {
   uint64_t next_space_id = 1;
 };
 
-// Reads the log, adds what it finds to `spaces`, by id, and to `report`.
+// Reads the log, adds what it finds to `spaces`, by id, and to `report`. Its
+// segments, or why there are none, were opened before what is expected was
+// read; see RecoverOpened().
 // Returns whether it was read to its end: what it does not hold is then not
-// there. UNIMPLEMENTED if a segment has a newer format.
-absl::StatusOr<bool> VerifyLog(const LogExpectation& expectation,
-                               std::map<uint64_t, KnownSpace>* spaces,
-                               VerifyReport* report);
+// there. UNIMPLEMENTED if a segment has a newer format, ABORTED if the owner
+// gave one a new use.
+absl::StatusOr<bool> VerifyLog(
+    const LogExpectation& expectation,
+    absl::StatusOr<std::vector<wal::SegmentFile>> segments,
+    std::map<uint64_t, KnownSpace>* spaces, VerifyReport* report);
 
 }  // namespace engram::ctl
 

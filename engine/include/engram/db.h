@@ -13,7 +13,8 @@
 //   auto lsn = space->Observe({"note-1", embedding, "what was seen"});
 //   auto hits = space->Search(query, {});
 //
-// A directory is a database, and one process owns it at a time.
+// A directory is a database. One process at a time owns it and writes; any
+// number may read it beside the owner (Options::read_only).
 
 #ifndef ENGRAM_DB_H_
 #define ENGRAM_DB_H_
@@ -53,7 +54,9 @@ class Db {
   //   INVALID_ARGUMENT    an option is out of range
   //   FAILED_PRECONDITION `path` holds files but no database
   //   UNIMPLEMENTED       the database has a newer format than this build
-  //   UNAVAILABLE         another process (it is named) owns the database
+  //   UNAVAILABLE         another process (it is named) owns the database; with
+  //                       Options::read_only: it changed the database faster
+  //                       than it was read
   //   DATA_LOSS           acknowledged data is damaged (of a space's index this
   //                       shows when it is first used); the message names the
   //                       file, the range of LSNs and the spaces, as far as

@@ -114,9 +114,24 @@ struct Options {
   // Open() creates the directory and an empty database where there is none.
   bool create_if_missing = true;
 
-  // Nothing is written: no new log segment, no checkpoint; every write fails
-  // with FAILED_PRECONDITION. The directory is locked all the same, so the
-  // owner must not be running.
+  // Opens the database as it is at this moment, to read it: beside its owner,
+  // in this process or another, or without one, on media that cannot be
+  // written too. Any number of such handles may be open; none takes a lock or
+  // writes anything, so the owner does not notice.
+  //
+  // The handle is a snapshot: it holds everything that was acknowledged before
+  // Open() was called (and, beside an owner, possibly a write whose sync is
+  // still under way), and never changes, whatever the owner does, also where
+  // it drops spaces; open another one to see more. Until it is closed, tables
+  // and segments that the owner removes keep their room on the disk, and the
+  // process has all tables of the database open. If that are more than half of
+  // the descriptors that it has left (RLIMIT_NOFILE, whose soft limit is
+  // raised), they are opened when they are needed, and Get() is UNAVAILABLE
+  // once the owner has removed the one. Every write is FAILED_PRECONDITION.
+  //
+  // Open() starts over where the owner changes what it is reading. UNAVAILABLE
+  // if that happens each of 100 times; DATA_LOSS is damage that was found
+  // again and again.
   bool read_only = false;
 
   // Opens a database although acknowledged writes in its log are damaged, where

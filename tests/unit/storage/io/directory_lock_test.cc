@@ -34,6 +34,20 @@ TEST(DirectoryLockTest, FailsWithoutTheFolder) {
       DirectoryLock::Acquire(directory.PathOf("missing")).status()));
 }
 
+TEST(DirectoryLockTest, AskingWhetherItIsHeldTakesNothingAway) {
+  const testing::TemporaryDirectory directory;
+  EXPECT_FALSE(DirectoryLock::IsHeld(directory.path()).value());
+  {
+    const auto lock = DirectoryLock::Acquire(directory.path());
+    ASSERT_TRUE(lock.ok()) << lock.status();
+    EXPECT_TRUE(DirectoryLock::IsHeld(directory.path()).value());
+    EXPECT_TRUE(DirectoryLock::IsHeld(directory.path()).value());
+  }
+  EXPECT_FALSE(DirectoryLock::IsHeld(directory.path()).value());
+  EXPECT_TRUE(absl::IsNotFound(
+      DirectoryLock::IsHeld(directory.PathOf("missing")).status()));
+}
+
 // A process that takes the lock, says so, and waits to be told to exit.
 class LockingProcess {
  public:

@@ -11,6 +11,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "gtest/gtest.h"
 #include "log_harness.h"
+#include "storage/base/read_attempts.h"
 #include "storage/io/posix_directory.h"
 #include "tests/support/damage.h"
 #include "tests/support/memory_directory.h"
@@ -145,6 +146,91 @@ TEST(ReadLiveTest, NothingThatTheOwnerDoesMeanwhileLooksLikeDamage) {
     restarts += watched.reads() > read + 40;
   }
   EXPECT_GT(restarts, 0);
+}
+
+// As a database is read: first the segments are opened, then it is asked what
+// checkpoints hold, then they are read.
+TEST(RecoverOpenedTest, FindsEverythingFromTheLowWaterMarkToTheEnd) {
+  int restarts = 0;
+  for (int read = 0;; ++read) {
+    MemoryDirectory directory;
+    auto log = OpenLog::Open(&directory);
+    ASSERT_TRUE(log.ok());
+    const std::string payload(40'000, 'p');
+    Lsn last = 0;
+    Lsn saved = 0;
+    const auto append = [&](int groups) {
+      for (int i = 0; i < groups; ++i) last = *(*log)->Append({payload});
+    };
+    append(12);
+    const Lsn before = last;
+    WatchedDirectory watched(&directory);
+    watched.Before(read, [&] {
+      append(1 + read % 20);
+      if (read % 3 == 0) return;
+      saved = last - 6;
+      ASSERT_TRUE((*log)->writer().Recycle(saved).ok());
+      append(14);
+    });
+    ReadAttempts attempts;
+    absl::StatusOr<RecoveredLog> found;
+    RecoveryOptions options;
+    Lsn first = 0;
+    Lsn end = 0;
+    int tries = 0;
+    do {
+      ++tries;
+      first = 0;
+      auto segments = OpenSegmentFiles(&watched, {}, /*live=*/true);
+      if (!segments.ok()) {
+        found = segments.status();
+        continue;
+      }
+      options.low_water_lsn = saved;
+      options.known_durable_lsn = saved;
+      found = RecoverOpened(
+          &watched, *std::move(segments), options,
+          [&](std::shared_ptr<const Group> group) {
+            EXPECT_TRUE(first == 0 || group->first_lsn() == end + 1);
+            if (first == 0) first = group->first_lsn();
+            end = group->last_lsn();
+            return absl::OkStatus();
+          });
+    } while (attempts.StartOver(found.status()));
+    if (watched.reads() <= read) break;
+    ASSERT_TRUE(found.ok()) << read << ": " << found.status();
+    EXPECT_TRUE(found->warnings.empty()) << found->warnings[0];
+    EXPECT_LE(first, options.low_water_lsn + 1) << read;
+    EXPECT_GE(end, before) << read;
+    restarts += tries - 1;
+  }
+  EXPECT_GT(restarts, 0);
+}
+
+// Nobody is there to be overtaken by, and the damage stays.
+TEST(RecoverOpenedTest, DamageIsAnErrorThatComesAgain) {
+  MemoryDirectory directory;
+  WriteClosedLog(&directory, 20, 5000);
+  const auto groups = GroupsOf(&directory, 1);
+  directory.SetContents(SegmentFileName(1),
+                        testing::FlipBit(directory.Contents(SegmentFileName(1)),
+                                         (groups[3].offset + 200) * 8));
+  WatchedDirectory watched(&directory);  // refuses to write or to sync
+  absl::Status before;
+  for (int i = 0; i < 2; ++i) {
+    auto segments = OpenSegmentFiles(&watched, {}, /*live=*/true);
+    ASSERT_TRUE(segments.ok()) << segments.status();
+    const absl::Status status =
+        RecoverOpened(
+            &watched, *std::move(segments), {},
+            [](std::shared_ptr<const Group>) { return absl::OkStatus(); })
+            .status();
+    EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+    if (i == 1) {
+      EXPECT_EQ(status, before);
+    }
+    before = status;
+  }
 }
 
 TEST(ReadLiveTest, DamageIsListedAndNothingIsWritten) {

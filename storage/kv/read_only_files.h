@@ -1,0 +1,19 @@
+// Keeps RocksDB from writing where it only reads.
+
+#ifndef ENGRAM_STORAGE_KV_READ_ONLY_FILES_H_
+#define ENGRAM_STORAGE_KV_READ_ONLY_FILES_H_
+
+#include <memory>
+
+#include "rocksdb/env.h"
+
+namespace engram::kv {
+
+// `env`, but that everything fails that would change a file or a folder, or
+// take a lock. A store that is read beside its owner must not remove what it
+// takes for garbage: the owner may be about to ingest it. `env` outlives it.
+std::unique_ptr<rocksdb::Env> NewReadOnlyEnv(rocksdb::Env* env);
+
+}  // namespace engram::kv
+
+#endif  // ENGRAM_STORAGE_KV_READ_ONLY_FILES_H_
