@@ -71,6 +71,8 @@ absl::Status Db::Checkpoint() { return impl_->Checkpoint(); }
 
 absl::Status Db::Compact() { return impl_->Compact(); }
 
+absl::Status Db::Backup(const std::string& dir) { return impl_->Backup(dir); }
+
 absl::StatusOr<DbStats> Db::GetStats() const { return impl_->GetStats(); }
 
 absl::StatusOr<Metrics> Db::GetMetrics() const { return impl_->GetMetrics(); }

@@ -121,6 +121,9 @@ class DbImpl final : public wal::GroupSink {
   absl::Status Checkpoint();
   absl::Status Compact();
 
+  // --- Backups (db_backup.cc)
+  absl::Status Backup(const std::string& dir);
+
   const SalvageReport& salvage_report() const { return salvage_report_; }
 
   // wal::GroupSink
@@ -265,6 +268,10 @@ class DbImpl final : public wal::GroupSink {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status DropFamilies(std::vector<schema::CatalogEntry> dropped)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+
+  // --- db_backup.cc
+  absl::Status CopyTo(const std::string& folder);
+  absl::Status CopyLostFile(const std::string& folder) const;
 
   // Constant after Start().
   const std::string path_;

@@ -116,6 +116,28 @@ class Db {
   // disk for now: saved parts are not rewritten.
   absl::Status Compact();
 
+  // Copies the database into the folder `dir`, which must not exist; writes,
+  // searches and checkpoints go on meanwhile. The copy is a database like any
+  // other, with all that was acknowledged before the call, and with nothing or
+  // all of each write since. It is durable, and appears under its name at the
+  // end: who finds `dir` finds a complete backup. A process that is killed
+  // leaves `dir`.unfinished instead, which the next backup to `dir` removes.
+  // Tables of checkpoints are not copied where `dir` is on the same file
+  // system: they get a second name (they never change), so such a backup helps
+  // against mistakes, and not against a disk that fails. The log is copied.
+  // Until that is done it is not shortened, so it may reach
+  // Options::wal_limit_bytes.
+  //   ALREADY_EXISTS      there is something under that name
+  //   NOT_FOUND           there is no folder to put it in
+  //   INVALID_ARGUMENT    `dir` lies in the database
+  //   UNAVAILABLE         another backup to `dir` is under way
+  //   RESOURCE_EXHAUSTED  no room
+  //   DATA_LOSS           the log is damaged, so a copy of it would be
+  //   FAILED_PRECONDITION closed, read-only, or called in a forked child
+  //   any other           reading, writing, or the log, failed
+  // After an error nothing of it is left, and the database is as it was.
+  absl::Status Backup(const std::string& dir);
+
   absl::StatusOr<DbStats> GetStats() const;
 
   // The same with the stats of every space, as PrometheusText() wants them.
