@@ -1,23 +1,17 @@
 #include "tools/ctl/restore.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <memory>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "storage/base/errno_status.h"
 #include "storage/base/status_macros.h"
-#include "storage/base/unique_fd.h"
 #include "storage/io/directory_lock.h"
 #include "storage/io/file_system.h"
 #include "storage/io/new_folder.h"
+#include "storage/io/sequential_file.h"
 #include "tools/ctl/exit_code.h"
 #include "tools/ctl/verify.h"
 
@@ -36,47 +30,22 @@ bool IsPassing(const std::string& path) {
                      [&path](const char* name) { return path == name; });
 }
 
-absl::Status WriteAll(int fd, const char* data, size_t bytes,
-                      const std::string& path) {
-  while (bytes > 0) {
-    const ssize_t written = ::write(fd, data, bytes);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return ErrnoStatus(errno, "write", path);
-    data += written;
-    bytes -= static_cast<size_t>(written);
-  }
-  return absl::OkStatus();
-}
-
 // Returns the bytes.
 absl::StatusOr<uint64_t> CopyFile(const std::string& from,
                                   const std::string& to) {
-  const UniqueFd source(
-      ::open(from.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (!source.valid()) return ErrnoStatus(errno, "open", from);
-  struct stat info = {};
-  if (::fstat(source.get(), &info) != 0) {
-    return ErrnoStatus(errno, "stat", from);
-  }
-  if (!S_ISREG(info.st_mode)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(from, ": is no regular file"));
-  }
-  const UniqueFd copy(
-      ::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!copy.valid()) return ErrnoStatus(errno, "create", to);
+  ENGRAM_ASSIGN_OR_RETURN(io::SequentialReader source,
+                          io::SequentialReader::Open(from));
+  ENGRAM_ASSIGN_OR_RETURN(const auto copy, io::NewFile::Create(to));
   std::vector<char> buffer(kCopyBytes);
   uint64_t bytes = 0;
-  while (true) {
-    const ssize_t read = ::read(source.get(), buffer.data(), buffer.size());
-    if (read < 0 && errno == EINTR) continue;
-    if (read < 0) return ErrnoStatus(errno, "read", from);
-    if (read == 0) break;
+  size_t read = buffer.size();
+  while (read == buffer.size()) {
+    ENGRAM_ASSIGN_OR_RETURN(read, source.Read(absl::MakeSpan(buffer)));
     ENGRAM_RETURN_IF_ERROR(
-        WriteAll(copy.get(), buffer.data(), static_cast<size_t>(read), to));
-    bytes += static_cast<uint64_t>(read);
+        copy->Append(absl::string_view(buffer.data(), read)));
+    bytes += read;
   }
-  if (::fsync(copy.get()) != 0) return ErrnoStatus(errno, "sync", to);
+  ENGRAM_RETURN_IF_ERROR(copy->Finish());
   return bytes;
 }
 
