@@ -177,6 +177,29 @@ std::vector<std::string> SpaceState::ListIds() const {
   return ids;
 }
 
+SpaceState::Versions SpaceState::ListVersions(Lsn above) const {
+  Versions versions;
+  {
+    MutexLock lock(mutex_);
+    versions.lsn = published_lsn_;
+    versions.live = versions_.size();
+    if (above == 0) versions.listed.reserve(versions_.size());
+    versions_.ForEach([&](absl::string_view id, VersionRef ref) {
+      // Relaxed: it was published under the mutex.
+      const Lsn lsn =
+          ref.entry() != nullptr
+              ? ref.entry()->record.lsn
+              : index_[ref.slot()].lsn.load(std::memory_order_relaxed);
+      if (lsn > above) versions.listed.push_back({std::string(id), lsn});
+    });
+  }
+  std::sort(versions.listed.begin(), versions.listed.end(),
+            [](const Versions::Version& a, const Versions::Version& b) {
+              return a.id < b.id;
+            });
+  return versions;
+}
+
 Latencies SpaceState::GetLatencies() const {
   MutexLock lock(mutex_);
   return latencies_ == nullptr ? Latencies() : *latencies_;

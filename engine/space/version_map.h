@@ -90,6 +90,15 @@ class VersionMap {
     for (const Entry& entry : entries_) visit(IdOf(slots_, entry.ref));
   }
 
+  // Calls `visit` with each reference, and the id that it leads to, in no
+  // order.
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    for (const Entry& entry : entries_) {
+      visit(IdOf(slots_, entry.ref), entry.ref);
+    }
+  }
+
  private:
   struct Entry {
     uint64_t hash;

@@ -118,7 +118,7 @@ run --help
 expect_code 0
 expect out "Exit codes"
 for verb in info ls stats producers load dump search get dead-letters drop \
-  compact checkpoint verify backup restore
+  compact checkpoint verify backup restore export import
 do
   run "$verb" --help
   expect_code 0
@@ -586,6 +586,37 @@ expect_error 3 "again: is damaged"
 checks=$((checks + 1))
 if [[ -e other || -e other.unfinished ]]; then fail "something is left"; fi
 rm -r saved restored again empty
+
+echo "-- export and import"
+run --db db export notes notes.engram
+expect_code 0
+expect out "exported 4 observations to notes.engram"
+run --db db export notes notes.engram
+expect_error 1 "notes.engram"
+run --db db export nosuch other.engram
+expect_error 1 'no space "nosuch"'
+checks=$((checks + 1))
+if [[ -e other.engram ]]; then fail "other.engram is left"; fi
+run --db fresh import notes.engram notes
+expect_code 0
+expect out 'imported 4 observations into space "notes"'
+run --db fresh dump notes
+without_lsn out >imported.plain
+run --db db dump notes
+without_lsn out >exported.plain
+expect_same exported.plain imported.plain
+run --db fresh import notes.engram notes
+expect_error 1 'there is a space "notes" already'
+run --db fresh import nosuch.engram more
+expect_error 1 "nosuch.engram"
+head -c 200 notes.engram >short.engram
+run --db fresh import short.engram more
+expect_error 3 "short.engram: frame 1: is cut off"
+run --json --db fresh import notes.engram more
+expect_code 0
+expect out '"observations":4'
+run --db fresh verify
+expect_code 0
 
 echo "-- a second process"
 start_loader

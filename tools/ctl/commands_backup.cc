@@ -1,4 +1,4 @@
-// backup, restore
+// backup, restore, export, import
 
 #include <memory>
 #include <string>
@@ -62,6 +62,51 @@ VerbResult Restore(const Global& global, const RestoreArguments& arguments) {
                     " warnings of it, and no damage\n");
   }
   ENGRAM_RETURN_IF_ERROR(Print(text));
+  return ExitCode::kOk;
+}
+
+VerbResult Export(const Global& global, const ExportArguments& arguments) {
+  ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<Db> db,
+                          OpenDatabase(global.db, Access::kRead));
+  ENGRAM_RETURN_IF_ERROR(db->ExportSpace(arguments.space, arguments.file));
+  ENGRAM_ASSIGN_OR_RETURN(const Space space, FindSpace(*db, arguments.space));
+  ENGRAM_ASSIGN_OR_RETURN(const SpaceStats stats, space.GetStats());
+  if (global.json) {
+    Json object = NewJsonObject();
+    object["exported"] = arguments.file;
+    object["observations"] = stats.live_records;
+    ENGRAM_RETURN_IF_ERROR(PrintJson(object));
+  } else {
+    ENGRAM_RETURN_IF_ERROR(
+        Print(absl::StrCat("exported ", stats.live_records, " observations to ",
+                           arguments.file, "\n")));
+  }
+  return ExitCode::kOk;
+}
+
+VerbResult Import(const Global& global, const ExportArguments& arguments) {
+  ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<Db> db,
+                          OpenDatabase(global.db, Access::kCreate));
+  absl::Status status = db->ImportSpace(arguments.file, arguments.space);
+  SpaceStats stats;
+  if (status.ok()) {
+    absl::StatusOr<Space> space = FindSpace(*db, arguments.space);
+    absl::StatusOr<SpaceStats> read =
+        space.ok() ? space->GetStats() : space.status();
+    status = read.status();
+    if (read.ok()) stats = *std::move(read);
+  }
+  ENGRAM_RETURN_IF_ERROR(CloseAfter(*db, status));
+  if (global.json) {
+    Json object = NewJsonObject();
+    object["imported"] = arguments.space;
+    object["observations"] = stats.live_records;
+    ENGRAM_RETURN_IF_ERROR(PrintJson(object));
+  } else {
+    ENGRAM_RETURN_IF_ERROR(Print(absl::StrCat("imported ", stats.live_records,
+                                              " observations into ", "space \"",
+                                              arguments.space, "\"\n")));
+  }
   return ExitCode::kOk;
 }
 

@@ -45,6 +45,7 @@ struct CommandLine {
   DeadLettersArguments dead_letters;
   std::string backup;
   RestoreArguments restore;
+  ExportArguments space_file;
   SearchArguments search;
   WalShowArguments wal_show;
   std::function<VerbResult()> run;
@@ -225,6 +226,25 @@ void AddBackup(CLI::App& app, CommandLine& line) {
       ->required();
 }
 
+void AddExport(CLI::App& app, CommandLine& line) {
+  ExportArguments& arguments = line.space_file;
+  CLI::App* verb =
+      AddVerb(app, line, "export", "Writes a space to one file with checksums",
+              "export notes notes.engram",
+              [&line] { return Export(line.global, line.space_file); });
+  AddSpace(verb, arguments.space);
+  verb->add_option("FILE", arguments.file, "The file, which must not exist")
+      ->required();
+  verb = AddVerb(app, line, "import", "Makes a new space of such a file",
+                 "import notes.engram notes\nCreates the database where there "
+                 "is none. The file is checked first.",
+                 [&line] { return Import(line.global, line.space_file); });
+  verb->add_option("FILE", arguments.file, "What export wrote")->required();
+  verb->add_option("SPACE", arguments.space,
+                   "Name of the space, which must not exist")
+      ->required();
+}
+
 void AddMaintenance(CLI::App& app, CommandLine& line) {
   CLI::App* drop =
       AddVerb(app, line, "drop", "Removes a space with all it holds",
@@ -332,6 +352,7 @@ int Main(int argc, char** argv) {
   AddDeadLetters(app, line);
   AddMaintenance(app, line);
   AddBackup(app, line);
+  AddExport(app, line);
   AddWal(app, line);
   try {
     app.parse(argc, argv);

@@ -90,6 +90,12 @@ struct RestoreArguments {
   std::string dir;
 };
 VerbResult Restore(const Global& global, const RestoreArguments& arguments);
+struct ExportArguments {
+  std::string space;
+  std::string file;
+};
+VerbResult Export(const Global& global, const ExportArguments& arguments);
+VerbResult Import(const Global& global, const ExportArguments& arguments);
 
 // commands_wal.cc; the first three also beside the database's owner
 VerbResult WalList(const Global& global);

@@ -138,6 +138,35 @@ class Db {
   // After an error nothing of it is left, and the database is as it was.
   absl::Status Backup(const std::string& dir);
 
+  // Writes a space to one file, `path`, which must not exist: its options and
+  // all its live observations (id, vector, payload, timestamp), those too that
+  // wait to be indexed or could not be, as they are after one write to it.
+  // Other writes go on meanwhile. Producers are not in it. The file is durable
+  // when this returns, has checksums and mode 0600 (docs/formats/export.md).
+  //   NOT_FOUND       there is no such space, or it was dropped meanwhile
+  //   ALREADY_EXISTS  there is something under that name
+  //   ABORTED         the space was written to faster than the file
+  //   any other       reading or writing failed, or the database was closed
+  // After an error there is no such file.
+  absl::Status ExportSpace(absl::string_view name,
+                           const std::string& path) const;
+
+  // Creates the space `name` with what ExportSpace() wrote to `path`. The whole
+  // file is checked before anything is created; the observations are then
+  // written as by Write(), with new LSNs, and are durable when this returns.
+  // The space is visible while it is being filled; if that fails, it is
+  // dropped. A process that is killed meanwhile leaves a part of it, to be
+  // dropped.
+  //   ALREADY_EXISTS      there is a space of that name
+  //   NOT_FOUND           there is no such file
+  //   INVALID_ARGUMENT    the name, or an observation that a segment of the log
+  //                       has no room for
+  //   DATA_LOSS           the file is damaged, cut off, or no export
+  //   UNIMPLEMENTED       the file has a newer format than this build
+  //   FAILED_PRECONDITION closed, read-only, or called in a forked child
+  //   any other           as for Write()
+  absl::Status ImportSpace(const std::string& path, absl::string_view name);
+
   absl::StatusOr<DbStats> GetStats() const;
 
   // The same with the stats of every space, as PrometheusText() wants them.
@@ -158,6 +187,9 @@ class Db {
   friend class internal::DbImpl;
 
   explicit Db(std::shared_ptr<internal::DbImpl> impl);
+
+  // Writes what is in the file to `space`, which is new.
+  absl::Status FillSpace(const std::string& path, const Space& space);
 
   std::shared_ptr<internal::DbImpl> impl_;
 };
