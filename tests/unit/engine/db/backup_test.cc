@@ -1,16 +1,21 @@
 // What happens between the steps of a backup.
 
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "engine/db/db_impl.h"
 #include "gtest/gtest.h"
 #include "rocksdb/env.h"
+#include "storage/io/io_queue.h"
 #include "storage/wal/reader.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_vectors.h"
@@ -85,12 +90,42 @@ class HookedEnv final : public rocksdb::EnvWrapper {
   }
 };
 
+// A log whose syncs can be held up.
+class HeldQueue final : public io::IoQueue {
+ public:
+  explicit HeldQueue(const std::atomic<bool>* held) : held_(*held) {}
+
+  absl::string_view name() const override { return queue_->name(); }
+  uint32_t depth() const override { return queue_->depth(); }
+  absl::Status Submit(const io::WriteRequest& request) override {
+    return queue_->Submit(request);
+  }
+  std::optional<io::Completion> Wait(int64_t timeout_micros) override {
+    while (sync_is_next_ && held_.load()) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    const std::optional<io::Completion> completion =
+        queue_->Wait(timeout_micros);
+    sync_is_next_ = completion.has_value() && !completion->last();
+    return completion;
+  }
+  void Wake() override { queue_->Wake(); }
+
+ private:
+  const std::unique_ptr<io::IoQueue> queue_ = io::CreatePwriteQueue();
+  const std::atomic<bool>& held_;
+  bool sync_is_next_ = false;
+};
+
 class BackupStepsTest : public ::testing::Test {
  protected:
   void SetUp() override {
     Environment environment;
     environment.files = &files_;
     environment.store_env = &env_;
+    environment.log_queue = [this] {
+      return std::make_unique<HeldQueue>(&syncs_held_);
+    };
     auto db = DbImpl::OpenOn(environment, directory_.PathOf("db"), SmallLog());
     ASSERT_TRUE(db.ok()) << db.status();
     db_ = *std::move(db);
@@ -137,6 +172,7 @@ class BackupStepsTest : public ::testing::Test {
   testing::TemporaryDirectory directory_;
   HookedFiles files_;
   HookedEnv env_;
+  std::atomic<bool> syncs_held_{false};
   std::unique_ptr<Db> db_;
   Space space_;
 };
@@ -152,6 +188,25 @@ TEST_F(BackupStepsTest, SegmentsAreKeptUntilTheLogIsCopied) {
   EXPECT_GT(segments, 5u);
   EXPECT_LE(db_->GetStats()->wal_segments, 2u) << "given back afterwards";
   EXPECT_EQ(IdsInBackup(), size_t{kWritten});
+}
+
+TEST_F(BackupStepsTest, WaitsForTheSyncOfWhatWasAcknowledgedBefore) {
+  syncs_held_.store(true);
+  WriteOptions options;
+  options.durability = Durability::kProcess;
+  ASSERT_TRUE(space_.Observe({"early", VectorOf(1), ""}, options).ok());
+  absl::Status status;
+  std::atomic<bool> done{false};
+  std::thread backup([&] {
+    status = db_->Backup(directory_.PathOf("backup"));
+    done.store(true);
+  });
+  absl::SleepFor(absl::Milliseconds(200));
+  EXPECT_FALSE(done.load());
+  syncs_held_.store(false);
+  backup.join();
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(IdsInBackup(), size_t{kWritten + 1});
 }
 
 // Else recovery would miss records that a checkpoint vouches for.
