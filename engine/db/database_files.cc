@@ -26,8 +26,6 @@ constexpr uint32_t kFormatVersion = 1;
 constexpr absl::string_view kIdentityName = "ENGRAM";
 constexpr absl::string_view kIdentityTemporaryName = "ENGRAM.tmp";
 constexpr absl::string_view kOwnerName = schema::kOwnerFileName;
-constexpr absl::string_view kWalName = "wal";
-constexpr absl::string_view kStoreName = "kv";
 constexpr absl::string_view kFirstLine = "engram database";
 
 // How long the log may stay locked after its owner was killed. On a machine
@@ -85,7 +83,7 @@ absl::Status CheckMayCreate(io::FileSystem* files, const std::string& path) {
   }
   for (const std::string& name : names) {
     if (name == kIdentityTemporaryName || name == kOwnerName) continue;
-    if (name == kWalName) {
+    if (name == kWalFolderName) {
       ENGRAM_ASSIGN_OR_RETURN(const auto wal,
                               files->OpenDirectory(Join(path, name), false));
       ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> segments,
@@ -97,17 +95,6 @@ absl::Status CheckMayCreate(io::FileSystem* files, const std::string& path) {
         ") but no Engram database: there is no file ", kIdentityName));
   }
   return absl::OkStatus();
-}
-
-absl::Status CreateIdentity(io::FileSystem* files, const std::string& path,
-                            const schema::DatabaseId& id) {
-  const std::string temporary = Join(path, kIdentityTemporaryName);
-  ENGRAM_RETURN_IF_ERROR(files->WriteSmallFile(
-      temporary, absl::StrCat(kFirstLine, "\nformat ", kFormatVersion, "\nid ",
-                              DatabaseIdText(id), "\n")));
-  ENGRAM_ASSIGN_OR_RETURN(const auto folder, files->OpenDirectory(path, false));
-  ENGRAM_RETURN_IF_ERROR(folder->Rename(kIdentityTemporaryName, kIdentityName));
-  return folder->Sync();
 }
 
 // Makes the folder `name` in `parent`, durably; "." is the working directory.
@@ -174,6 +161,17 @@ std::string DatabaseIdText(const schema::DatabaseId& id) {
       reinterpret_cast<const char*>(id.bytes), sizeof(id.bytes)));
 }
 
+absl::Status CreateIdentity(io::FileSystem* files, const std::string& path,
+                            const schema::DatabaseId& id) {
+  const std::string temporary = Join(path, kIdentityTemporaryName);
+  ENGRAM_RETURN_IF_ERROR(files->WriteSmallFile(
+      temporary, absl::StrCat(kFirstLine, "\nformat ", kFormatVersion, "\nid ",
+                              DatabaseIdText(id), "\n")));
+  ENGRAM_ASSIGN_OR_RETURN(const auto folder, files->OpenDirectory(path, false));
+  ENGRAM_RETURN_IF_ERROR(folder->Rename(kIdentityTemporaryName, kIdentityName));
+  return folder->Sync();
+}
+
 absl::StatusOr<DatabaseFiles> OpenDatabaseFiles(io::FileSystem* files,
                                                 const std::string& path,
                                                 bool create, bool read_only) {
@@ -199,9 +197,10 @@ absl::StatusOr<DatabaseFiles> OpenDatabaseFiles(io::FileSystem* files,
           path, ": no Engram database: there is no file ", kIdentityName));
     }
   }
-  const std::string wal_path = Join(path, kWalName);
-  const std::string kv_path = Join(path, kStoreName);
-  if (!read_only) ENGRAM_RETURN_IF_ERROR(MakeFolder(files, path, kWalName));
+  const std::string wal_path = Join(path, kWalFolderName);
+  const std::string kv_path = Join(path, kStoreFolderName);
+  if (!read_only)
+    ENGRAM_RETURN_IF_ERROR(MakeFolder(files, path, kWalFolderName));
   if (!files->Exists(wal_path)) {
     return absl::DataLossError(absl::StrCat(wal_path, " is missing"));
   }
@@ -225,7 +224,7 @@ absl::StatusOr<DatabaseFiles> OpenDatabaseFiles(io::FileSystem* files,
   }
   if (!read_only) {
     // Here, so that it is for the owner alone: RocksDB would let others look.
-    ENGRAM_RETURN_IF_ERROR(MakeFolder(files, path, kStoreName));
+    ENGRAM_RETURN_IF_ERROR(MakeFolder(files, path, kStoreFolderName));
     // For the message that the next opener gets; worth no failure.
     files
         ->WriteSmallFile(Join(path, kOwnerName), absl::StrCat(::getpid(), "\n"))

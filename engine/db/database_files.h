@@ -11,7 +11,9 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "schema/wal_layout.h"
 #include "storage/io/directory_lock.h"
 #include "storage/io/file_system.h"
@@ -32,6 +34,15 @@ struct DatabaseFiles {
 absl::StatusOr<DatabaseFiles> OpenDatabaseFiles(io::FileSystem* files,
                                                 const std::string& path,
                                                 bool create, bool read_only);
+
+// Writes what identifies a database to the folder `path`: the last thing that
+// makes a database of it.
+absl::Status CreateIdentity(io::FileSystem* files, const std::string& path,
+                            const schema::DatabaseId& id);
+
+// The folders in it.
+inline constexpr absl::string_view kWalFolderName = "wal";
+inline constexpr absl::string_view kStoreFolderName = "kv";
 
 // 32 hexadecimal digits.
 std::string DatabaseIdText(const schema::DatabaseId& id);

@@ -71,6 +71,13 @@ absl::Status Db::Checkpoint() { return impl_->Checkpoint(); }
 
 absl::Status Db::Compact() { return impl_->Compact(); }
 
+absl::Status Db::Backup(const std::string& dir) { return impl_->Backup(dir); }
+
+absl::Status Db::ExportSpace(absl::string_view name,
+                             const std::string& path) const {
+  return impl_->ExportSpace(name, path);
+}
+
 absl::StatusOr<DbStats> Db::GetStats() const { return impl_->GetStats(); }
 
 absl::StatusOr<Metrics> Db::GetMetrics() const { return impl_->GetMetrics(); }

@@ -76,6 +76,9 @@ class DbImpl final : public wal::GroupSink {
   // --- Spaces and writes (db_write.cc)
   absl::StatusOr<SpacePtr> OpenSpace(absl::string_view name,
                                      const SpaceOptions& options);
+  // The same, but ALREADY_EXISTS if there is one of that name.
+  absl::StatusOr<SpacePtr> CreateSpace(absl::string_view name,
+                                       const SpaceOptions& options);
   absl::Status DropSpace(absl::string_view name);
   absl::StatusOr<std::vector<std::string>> ListSpaces();
   absl::Status SetQuota(const SpacePtr& space, const SpaceQuota& quota);
@@ -121,6 +124,10 @@ class DbImpl final : public wal::GroupSink {
   // --- Checkpoints (db_checkpoint.cc)
   absl::Status Checkpoint();
   absl::Status Compact();
+
+  // --- Backups (db_backup.cc, db_export.cc)
+  absl::Status Backup(const std::string& dir);
+  absl::Status ExportSpace(absl::string_view name, const std::string& path);
 
   const SalvageReport& salvage_report() const { return salvage_report_; }
 
@@ -175,6 +182,9 @@ class DbImpl final : public wal::GroupSink {
   absl::Status CheckObservation(const space::SpaceState& space,
                                 const Observation& observation) const;
   wal::Durability DurabilityOf(const WriteOptions& options) const;
+  absl::StatusOr<SpacePtr> NewSpace(absl::string_view name,
+                                    const SpaceOptions& options)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(create_mutex_);
   absl::StatusOr<Lsn> AppendOne(schema::RecordType type, const SpacePtr& space,
                                 const Observation& observation,
                                 const WriteOptions& options, bool* duplicate);
@@ -284,6 +294,10 @@ class DbImpl final : public wal::GroupSink {
   uint64_t MemoryInUse() const;
   absl::Status KeepMemoryBudget()
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+
+  // --- db_backup.cc
+  absl::Status CopyTo(const std::string& folder);
+  absl::Status CopyLostFile(const std::string& folder) const;
 
   // Constant after Start().
   const std::string path_;

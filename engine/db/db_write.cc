@@ -309,6 +309,23 @@ absl::StatusOr<DbImpl::SpacePtr> DbImpl::OpenSpace(
     return absl::NotFoundError(
         absl::StrCat(path_, ": there is no space \"", name, "\""));
   }
+  return NewSpace(name, options);
+}
+
+absl::StatusOr<DbImpl::SpacePtr> DbImpl::CreateSpace(
+    absl::string_view name, const SpaceOptions& options) {
+  const Operation operation(gate_);
+  ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, nullptr));
+  MutexLock lock(create_mutex_);
+  if (registry_.FindByName(name).state != nullptr) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(path_, ": there is a space \"", name, "\" already"));
+  }
+  return NewSpace(name, options);
+}
+
+absl::StatusOr<DbImpl::SpacePtr> DbImpl::NewSpace(absl::string_view name,
+                                                  const SpaceOptions& options) {
   schema::SpaceDescription description;
   description.id = next_space_id_.load(std::memory_order_relaxed);
   description.name = std::string(name);
@@ -329,7 +346,7 @@ absl::StatusOr<DbImpl::SpacePtr> DbImpl::OpenSpace(
   draft.space_id = description.id;
   draft.description = encoded;
   ENGRAM_ASSIGN_OR_RETURN(const Lsn lsn, AppendAdmin(draft));
-  state = registry_.FindById(description.id).state;
+  SpacePtr state = registry_.FindById(description.id).state;
   ENGRAM_CHECK(state != nullptr);
   events_.Push([info = SpaceInfo{description.name, description.id, lsn}](
                    EventListener& listener) { listener.OnSpaceCreated(info); });

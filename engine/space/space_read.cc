@@ -193,6 +193,33 @@ absl::StatusOr<std::vector<std::string>> SpaceState::ListIds() {
   return ids;
 }
 
+absl::StatusOr<SpaceState::Versions> SpaceState::ListVersions(Lsn above) {
+  Versions versions;
+  while (true) {
+    ENGRAM_RETURN_IF_ERROR(EnsureResident());
+    MutexLock lock(mutex_);
+    const SpaceIndex* const index = index_.load(std::memory_order_relaxed);
+    if (index == nullptr) continue;
+    versions.lsn = published_lsn_;
+    versions.live = versions_.size();
+    if (above == 0) versions.listed.reserve(versions_.size());
+    versions_.ForEach([&](absl::string_view id, VersionRef ref) {
+      // Relaxed: it was published under the mutex.
+      const Lsn lsn =
+          ref.entry() != nullptr
+              ? ref.entry()->record.lsn
+              : (*index)[ref.slot()].lsn.load(std::memory_order_relaxed);
+      if (lsn > above) versions.listed.push_back({std::string(id), lsn});
+    });
+    break;
+  }
+  std::sort(versions.listed.begin(), versions.listed.end(),
+            [](const Versions::Version& a, const Versions::Version& b) {
+              return a.id < b.id;
+            });
+  return versions;
+}
+
 Latencies SpaceState::GetLatencies() const {
   MutexLock lock(mutex_);
   return latencies_ == nullptr ? Latencies() : *latencies_;

@@ -172,6 +172,20 @@ class SpaceState final : public ingest::BacklogOwner {
   // The ids of all live observations, sorted.
   absl::StatusOr<std::vector<std::string>> ListIds();
 
+  // The current versions at one moment.
+  struct Versions {
+    struct Version {
+      std::string id;
+      Lsn lsn = 0;
+    };
+    Lsn lsn = 0;                  // of the last record that the space had seen
+    size_t live = 0;              // ids
+    std::vector<Version> listed;  // sorted by id
+  };
+
+  // Lists those with an LSN above `above`.
+  absl::StatusOr<Versions> ListVersions(Lsn above);
+
   // `log_lsn` is where an idle space's watermarks stand.
   SpaceStats GetStats(Lsn log_lsn) const;
 

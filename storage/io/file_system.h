@@ -30,6 +30,9 @@ class FileSystem {
   virtual absl::StatusOr<std::unique_ptr<Directory>> OpenDirectory(
       const std::string& path, bool create) = 0;
 
+  // Removes an empty folder.
+  virtual absl::Status RemoveFolder(const std::string& path) = 0;
+
   // Locks a folder; see DirectoryLock.
   virtual absl::StatusOr<DirectoryLock> Lock(const std::string& path) = 0;
 

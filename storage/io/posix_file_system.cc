@@ -35,6 +35,11 @@ class PosixFileSystem final : public FileSystem {
     return OpenPosixDirectory(path, create);
   }
 
+  absl::Status RemoveFolder(const std::string& path) override {
+    if (::rmdir(path.c_str()) != 0) return ErrnoStatus(errno, "remove", path);
+    return absl::OkStatus();
+  }
+
   absl::StatusOr<DirectoryLock> Lock(const std::string& path) override {
     return DirectoryLock::Acquire(path);
   }

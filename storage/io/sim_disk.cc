@@ -232,9 +232,13 @@ absl::Status SimDisk::Rename(absl::string_view from, absl::string_view to) {
   MutexLock lock(mutex_);
   SimOperation operation;
   operation.kind = Kind::kRename;
-  ENGRAM_ASSIGN_OR_RETURN(operation.node, FindNode("rename", from, false));
+  const bool folder = state_.IsFolder(state_.Find(from));
+  ENGRAM_ASSIGN_OR_RETURN(operation.node, FindNode("rename", from, folder));
   ENGRAM_ASSIGN_OR_RETURN(operation.from, EntryOf("rename", from));
   ENGRAM_ASSIGN_OR_RETURN(operation.to, EntryOf("rename to", to));
+  if (folder && state_.Find(operation.to) != kSimNone) {
+    return ErrnoStatus(EEXIST, "rename to", to);  // stricter than rename()
+  }
   ENGRAM_RETURN_IF_ERROR(Count(Target::kNames, "rename", from).status);
   Apply(std::move(operation));
   return absl::OkStatus();
@@ -261,6 +265,20 @@ absl::Status SimDisk::Remove(absl::string_view path) {
   operation.kind = Kind::kRemove;
   ENGRAM_ASSIGN_OR_RETURN(operation.node, FindNode("remove", path, false));
   ENGRAM_ASSIGN_OR_RETURN(operation.from, EntryOf("remove", path));
+  ENGRAM_RETURN_IF_ERROR(Count(Target::kNames, "remove", path).status);
+  Apply(std::move(operation));
+  return absl::OkStatus();
+}
+
+absl::Status SimDisk::RemoveFolder(absl::string_view path) {
+  MutexLock lock(mutex_);
+  SimOperation operation;
+  operation.kind = Kind::kRemove;
+  ENGRAM_ASSIGN_OR_RETURN(operation.node, FindNode("remove", path, true));
+  ENGRAM_ASSIGN_OR_RETURN(operation.from, EntryOf("remove", path));
+  if (!state_.List(operation.node).empty()) {
+    return ErrnoStatus(ENOTEMPTY, "remove", path);
+  }
   ENGRAM_RETURN_IF_ERROR(Count(Target::kNames, "remove", path).status);
   Apply(std::move(operation));
   return absl::OkStatus();

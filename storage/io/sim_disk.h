@@ -104,6 +104,7 @@ class SimDisk {
   absl::Status Rename(absl::string_view from, absl::string_view to);
   absl::Status Link(absl::string_view from, absl::string_view to);
   absl::Status Remove(absl::string_view path);
+  absl::Status RemoveFolder(absl::string_view path);
   absl::Status SyncFolder(absl::string_view path);
   absl::StatusOr<uint64_t> CountNames(absl::string_view path) const;
 

@@ -118,6 +118,10 @@ absl::StatusOr<std::unique_ptr<Directory>> SimFileSystem::OpenDirectory(
   return std::make_unique<SimDirectory>(disk_, path);
 }
 
+absl::Status SimFileSystem::RemoveFolder(const std::string& path) {
+  return disk_->RemoveFolder(path);
+}
+
 absl::StatusOr<DirectoryLock> SimFileSystem::Lock(const std::string&) {
   return DirectoryLock::None();
 }

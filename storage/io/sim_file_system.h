@@ -20,6 +20,7 @@ class SimFileSystem final : public FileSystem {
   absl::StatusOr<bool> IsFolder(const std::string& path) const override;
   absl::StatusOr<std::unique_ptr<Directory>> OpenDirectory(
       const std::string& path, bool create) override;
+  absl::Status RemoveFolder(const std::string& path) override;
   // Locks nothing: a disk has one machine, and a test knows who runs on it.
   absl::StatusOr<DirectoryLock> Lock(const std::string& path) override;
   absl::StatusOr<std::string> ReadSmallFile(

@@ -283,9 +283,9 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
     return ToIoStatus(disk_->CreateFolder(path));
   }
 
-  IOStatus DeleteDir(const std::string&, const IOOptions&,
+  IOStatus DeleteDir(const std::string& path, const IOOptions&,
                      IODebugContext*) override {
-    return IOStatus::NotSupported("the removal of folders");
+    return ToIoStatus(disk_->RemoveFolder(path));
   }
 
   IOStatus GetFileSize(const std::string& path, const IOOptions&,

@@ -104,6 +104,12 @@ class Store {
   // Of blocks that are kept in memory.
   uint64_t MemoryBytes() const;
 
+  // Makes a store of the same contents, as of one moment, in the folder `path`,
+  // which is absolute and does not exist: its tables are further names of ours
+  // where both stand on one file system, else copies. It is durable but for its
+  // own name. Changes go on meanwhile.
+  absl::Status CopyTo(const std::string& path) const;
+
   // Bytes of all tables.
   uint64_t TableBytes() const;
 

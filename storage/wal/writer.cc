@@ -422,6 +422,26 @@ absl::Status Writer::Recycle(Lsn low_water_lsn) {
   // One at a time: what is left on disk must be a chain without holes, also
   // if one of the steps fails.
   MutexLock recycling(recycle_mutex_);
+  if (pins_ > 0) {
+    pinned_low_water_lsn_ = low_water_lsn;
+    return absl::OkStatus();
+  }
+  return RecycleNow(low_water_lsn);
+}
+
+void Writer::Pin() {
+  MutexLock recycling(recycle_mutex_);
+  ++pins_;
+}
+
+void Writer::Unpin() {
+  MutexLock recycling(recycle_mutex_);
+  ENGRAM_CHECK(pins_ > 0);
+  if (--pins_ > 0) return;
+  RecycleNow(std::exchange(pinned_low_water_lsn_, 0)).IgnoreError();
+}
+
+absl::Status Writer::RecycleNow(Lsn low_water_lsn) {
   while (true) {
     uint64_t number = 0;
     {

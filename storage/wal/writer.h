@@ -165,6 +165,12 @@ class Writer {
   // and that recovery will know.
   absl::Status Recycle(Lsn low_water_lsn);
 
+  // Keeps every segment that is there: until as many Unpin(), Recycle() gives
+  // nothing back and returns OK. The last Unpin() makes up for it; should that
+  // fail, the next Recycle() tries again.
+  void Pin();
+  void Unpin();
+
   // Bytes of records that fit in one group.
   size_t record_bytes_max() const;
 
@@ -231,6 +237,9 @@ class Writer {
   void Deliver(Notices notices) ABSL_LOCKS_EXCLUDED(mutex_);
   void Stop(bool clean_close) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  absl::Status RecycleNow(Lsn low_water_lsn)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(recycle_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // --- log_thread.cc
   absl::StatusOr<std::unique_ptr<io::IoQueue>> CreateQueue() const;
   absl::Status Start();
@@ -266,6 +275,9 @@ class Writer {
 
   // Lock order: recycle_mutex_ before mutex_ before that of the segments.
   Mutex recycle_mutex_;
+  int pins_ ABSL_GUARDED_BY(recycle_mutex_) = 0;
+  // What Recycle() was asked for last while there were pins.
+  Lsn pinned_low_water_lsn_ ABSL_GUARDED_BY(recycle_mutex_) = 0;
   mutable Mutex mutex_;
   CondVar room_;              // for appenders: a group left the queue
   mutable CondVar progress_;  // durable_lsn_ rose, or the log failed or ended

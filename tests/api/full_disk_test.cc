@@ -186,5 +186,30 @@ TEST_F(FullDiskTest, WritesGoOnInTheSameProcessOnceThereIsRoom) {
   EXPECT_TRUE((*db)->Close().ok());
 }
 
+TEST_F(FullDiskTest, ABackupThatFindsNoRoomLeavesNothing) {
+  auto db = OpenOnDisk();
+  ASSERT_TRUE(db.ok()) << db.status();
+  Space space = OpenSpace(db->get());
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(Observe(&space, i, "").ok());
+  ASSERT_TRUE((*db)->Checkpoint().ok());
+  const std::string backup = mount_ + "/backup";
+  for (const uint64_t left : {uint64_t{0}, kSegment / 2}) {
+    Fill(left);
+    const absl::Status status = (*db)->Backup(backup);
+    EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+    EXPECT_FALSE(std::filesystem::exists(backup));
+    EXPECT_FALSE(std::filesystem::exists(backup + ".unfinished"));
+    FreeSpace();
+  }
+  EXPECT_TRUE(Observe(&space, 50, "").ok());
+  // To another file system, where the tables are copied.
+  const absl::Status status = (*db)->Backup(directory_.PathOf("backup"));
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_TRUE((*db)->Close().ok());
+  auto copy = Db::Open(directory_.PathOf("backup"), {});
+  ASSERT_TRUE(copy.ok()) << copy.status();
+  EXPECT_EQ((*copy)->OpenSpace("notes", {})->ListIds()->size(), 51u);
+}
+
 }  // namespace
 }  // namespace engram

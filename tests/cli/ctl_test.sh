@@ -118,7 +118,7 @@ run --help
 expect_code 0
 expect out "Exit codes"
 for verb in info ls stats producers load dump search get dead-letters drop \
-  compact checkpoint verify
+  compact checkpoint verify backup restore export import
 do
   run "$verb" --help
   expect_code 0
@@ -543,8 +543,87 @@ finish_loader() {
   cp loader.err err
 }
 
+echo "-- backup and restore"
+run --db db backup saved
+expect_code 0
+expect out "backed up to saved, up to LSN "
+run --db db backup saved
+expect_error 1 "saved: exists already"
+run --db db backup db/inside
+expect_error 1 "lies in the database"
+run --db db backup nowhere/saved
+expect_error 1 "nowhere: there is no such folder"
+run --db saved verify
+expect_code 0
+run restore saved restored
+expect_code 0
+expect out "restored restored from saved: "
+for space in vectors notes codes; do
+  run --db db dump "$space"
+  cp out original.jsonl
+  run --db restored dump "$space"
+  expect_code 0
+  expect_same original.jsonl out
+done
+run --db restored verify
+expect_code 0
+run --json restore saved again
+expect_code 0
+expect out '"restored":"again"'
+expect out '"warnings":0'
+run restore saved restored
+expect_error 1 "restored: exists already"
+run restore nosuch other
+expect_error 4 "nosuch: there is no backup"
+mkdir empty
+run restore empty other
+expect_error 4 "no Engram database"
+# A byte of a table: found in the copy, which is not left behind.
+table=$(ls -S again/kv/*.sst | head -1)
+printf 'XXXXXXXX' | dd of="$table" bs=1 seek=200 conv=notrunc status=none
+run restore again other
+expect_error 3 "again: is damaged"
+checks=$((checks + 1))
+if [[ -e other || -e other.unfinished ]]; then fail "something is left"; fi
+rm -r saved restored again empty
+
+echo "-- export and import"
+run --db db export notes notes.engram
+expect_code 0
+expect out "exported 4 observations to notes.engram"
+run --db db export notes notes.engram
+expect_error 1 "notes.engram"
+run --db db export nosuch other.engram
+expect_error 1 'no space "nosuch"'
+checks=$((checks + 1))
+if [[ -e other.engram ]]; then fail "other.engram is left"; fi
+run --db fresh import notes.engram notes
+expect_code 0
+expect out 'imported 4 observations into space "notes"'
+run --db fresh dump notes
+without_lsn out >imported.plain
+run --db db dump notes
+without_lsn out >exported.plain
+expect_same exported.plain imported.plain
+run --db fresh import notes.engram notes
+expect_error 1 'there is a space "notes" already'
+run --db fresh import nosuch.engram more
+expect_error 1 "nosuch.engram"
+head -c 200 notes.engram >short.engram
+run --db fresh import short.engram more
+expect_error 3 "short.engram: frame 1: is cut off"
+run --json --db fresh import notes.engram more
+expect_code 0
+expect out '"observations":4'
+run --db fresh verify
+expect_code 0
+
 echo "-- a second process"
 start_loader
+run --db db backup saved
+expect_error 4 "process $loader; while it is open, only that process can"
+run restore db other
+expect_error 4 "db: is open in process $loader"
 for verb in compact checkpoint "drop vectors --yes" "wal salvage --yes" \
   "dead-letters vectors --retry-all" "load vectors base.fvecs"; do
   run --db db $verb

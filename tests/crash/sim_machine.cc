@@ -42,18 +42,20 @@ SimMachine::SimMachine(io::SimState state, uint64_t seed)
   }
 }
 
-absl::StatusOr<std::unique_ptr<Db>> SimMachine::Open(const Options& options) {
-  return internal::DbImpl::OpenOn(environment_, kSimDatabasePath, options);
+absl::StatusOr<std::unique_ptr<Db>> SimMachine::Open(const Options& options,
+                                                     const std::string& path) {
+  return internal::DbImpl::OpenOn(environment_, path, options);
 }
 
-std::string VerifySimDisk(const io::SimDisk& disk) {
+std::string VerifySimDisk(const io::SimDisk& disk,
+                          const std::string& database) {
   // In memory where there is a file system for that: verify syncs what it
   // reads.
   static constexpr char kMemory[] = "/dev/shm";
   const TemporaryDirectory folder(std::filesystem::exists(kMemory) ? kMemory
                                                                    : "");
   const std::string path = folder.PathOf("db");
-  const absl::Status exported = disk.Export(kSimDatabasePath, path);
+  const absl::Status exported = disk.Export(database, path);
   if (!exported.ok()) return exported.ToString();
   const absl::StatusOr<ctl::VerifyReport> report = ctl::VerifyDatabase(path);
   // A power cut before the database was complete.

@@ -37,7 +37,8 @@ class SimMachine {
   io::SimDisk& disk() { return disk_; }
 
   // The machine outlives the database.
-  absl::StatusOr<std::unique_ptr<Db>> Open(const Options& options);
+  absl::StatusOr<std::unique_ptr<Db>> Open(
+      const Options& options, const std::string& path = kSimDatabasePath);
 
  private:
   io::SimDisk disk_;
@@ -46,9 +47,11 @@ class SimMachine {
   internal::Environment environment_;
 };
 
-// What `engram-ctl verify` says of the database on the disk as it is: empty if
-// it is clean. The database must not be open.
-std::string VerifySimDisk(const io::SimDisk& disk);
+// What `engram-ctl verify` says of the database in the folder
+// `database` of the disk as it is:
+// empty if it is clean. The database must not be open.
+std::string VerifySimDisk(const io::SimDisk& disk,
+                          const std::string& database = kSimDatabasePath);
 
 }  // namespace engram::testing
 

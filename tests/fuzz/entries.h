@@ -27,6 +27,9 @@ bool Catalog(absl::string_view input);
 
 bool Record(absl::string_view input);
 
+// A whole export of a space, behind the first byte.
+bool Export(absl::string_view input);
+
 struct Entry {
   const char* name;
   bool (*run)(absl::string_view input);

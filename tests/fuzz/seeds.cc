@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "schema/envelope.h"
+#include "schema/export_codec.h"
 #include "schema/part_codec.h"
 #include "schema/producer_codec.h"
 #include "schema/space_codec.h"
@@ -167,6 +168,37 @@ std::vector<std::string> WalSegmentSeeds() {
           with(0, "\0\0\0\0", body)};
 }
 
+std::vector<std::string> ExportSeeds() {
+  using schema::ExportKind;
+  std::string observations;
+  schema::AppendExportObservation({"a", kRows[0], "text", -5, 7},
+                                  &observations);
+  schema::AppendExportObservation({"b", kRows[1], "", 0, 8}, &observations);
+  std::string removals;
+  schema::AppendExportRemoval("a", &removals);
+  const std::string start =
+      schema::EncodeExportPrologue() +
+      schema::EncodeExportFrame(ExportKind::kSpace, 0,
+                                schema::EncodeExportSpace({{1}}, Space()));
+  const std::string filled =
+      start +
+      schema::EncodeExportFrame(ExportKind::kObservations, 1, observations) +
+      schema::EncodeExportFrame(ExportKind::kRemovals, 2, removals) +
+      schema::EncodeExportFrame(ExportKind::kTrailer, 3,
+                                schema::EncodeExportTrailer({9, 2, 1, 1}));
+  const std::string empty =
+      start +
+      schema::EncodeExportFrame(ExportKind::kTrailer, 1,
+                                schema::EncodeExportTrailer({9, 0, 0, 0}));
+  std::vector<std::string> seeds;
+  for (const char flags : {char{0}, static_cast<char>(kFixChecksums)}) {
+    for (const std::string& file : {filled, empty}) {
+      seeds.push_back(std::string(1, flags) + file);
+    }
+  }
+  return seeds;
+}
+
 }  // namespace
 
 const std::vector<Entry>& AllEntries() {
@@ -177,7 +209,8 @@ const std::vector<Entry>& AllEntries() {
                              {"LinkPart", LinkPart, LinkPartSeeds},
                              {"Head", Head, HeadSeeds},
                              {"Catalog", Catalog, CatalogSeeds},
-                             {"Record", Record, RecordSeeds}})
+                             {"Record", Record, RecordSeeds},
+                             {"Export", Export, ExportSeeds}})
           .release();
   return *entries;
 }

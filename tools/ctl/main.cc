@@ -44,6 +44,9 @@ struct CommandLine {
   LoadArguments load;
   DumpArguments dump;
   DeadLettersArguments dead_letters;
+  std::string backup;
+  RestoreArguments restore;
+  ExportArguments space_file;
   SearchArguments search;
   WalShowArguments wal_show;
   std::function<VerbResult()> run;
@@ -202,6 +205,47 @@ void AddDeadLetters(CLI::App& app, CommandLine& line) {
       ->excludes(all);
 }
 
+void AddBackup(CLI::App& app, CommandLine& line) {
+  CLI::App* backup = AddVerb(
+      app, line, "backup", "Copies the database to a new folder",
+      "backup /backups/memory-monday\nThe copy is a database like any other; "
+      "restore copies it back. While a process has\nthe database open, only "
+      "that process can do it, by Db::Backup().",
+      [&line] { return Backup(line.global, line.backup); });
+  backup->add_option("DIR", line.backup, "The folder, which must not exist")
+      ->required();
+  RestoreArguments& arguments = line.restore;
+  CLI::App* restore =
+      AddVerb(app, line, "restore", "Makes a database of a backup", "",
+              [&line] { return Restore(line.global, line.restore); });
+  restore->footer(
+      "Example:\n  engram-ctl restore /backups/memory-monday /var/lib/memory\n"
+      "Copies every byte, and verifies the copy before it gets its name.\n");
+  restore->add_option("BACKUP", arguments.backup, "Folder of the backup")
+      ->required();
+  restore->add_option("DIR", arguments.dir, "The folder, which must not exist")
+      ->required();
+}
+
+void AddExport(CLI::App& app, CommandLine& line) {
+  ExportArguments& arguments = line.space_file;
+  CLI::App* verb =
+      AddVerb(app, line, "export", "Writes a space to one file with checksums",
+              "export notes notes.engram",
+              [&line] { return Export(line.global, line.space_file); });
+  AddSpace(verb, arguments.space);
+  verb->add_option("FILE", arguments.file, "The file, which must not exist")
+      ->required();
+  verb = AddVerb(app, line, "import", "Makes a new space of such a file",
+                 "import notes.engram notes\nCreates the database where there "
+                 "is none. The file is checked first.",
+                 [&line] { return Import(line.global, line.space_file); });
+  verb->add_option("FILE", arguments.file, "What export wrote")->required();
+  verb->add_option("SPACE", arguments.space,
+                   "Name of the space, which must not exist")
+      ->required();
+}
+
 void AddMaintenance(CLI::App& app, CommandLine& line) {
   CLI::App* drop =
       AddVerb(app, line, "drop", "Removes a space with all it holds",
@@ -301,8 +345,7 @@ int Main(int argc, char** argv) {
   app.get_formatter()->column_width(28);
   app.require_subcommand(1);
   app.add_option("--db", line.global.db, "Directory of the database")
-      ->type_name("PATH")
-      ->required();
+      ->type_name("PATH");
   app.add_flag("--json", line.global.json, "Print one JSON object");
   AddInspection(app, line);
   AddLoad(app, line);
@@ -310,12 +353,19 @@ int Main(int argc, char** argv) {
   AddQueries(app, line);
   AddDeadLetters(app, line);
   AddMaintenance(app, line);
+  AddBackup(app, line);
+  AddExport(app, line);
   AddWal(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // help, version
     return PrintError(UsageMessage(app, error), ExitCode::kUsage);
+  }
+  // restore alone names its folders itself.
+  if (line.global.db.empty() && !app.got_subcommand("restore")) {
+    return PrintError("--db is required (engram-ctl --help tells more)",
+                      ExitCode::kUsage);
   }
   const VerbResult result = line.run();
   if (result.ok()) return static_cast<int>(*result);

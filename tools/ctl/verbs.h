@@ -83,6 +83,20 @@ VerbResult Drop(const Global& global, const std::string& space, bool yes);
 VerbResult Compact(const Global& global);
 VerbResult Checkpoint(const Global& global);
 
+// commands_backup.cc
+VerbResult Backup(const Global& global, const std::string& dir);
+struct RestoreArguments {
+  std::string backup;
+  std::string dir;
+};
+VerbResult Restore(const Global& global, const RestoreArguments& arguments);
+struct ExportArguments {
+  std::string space;
+  std::string file;
+};
+VerbResult Export(const Global& global, const ExportArguments& arguments);
+VerbResult Import(const Global& global, const ExportArguments& arguments);
+
 // commands_wal.cc; the first three also beside the database's owner
 VerbResult WalList(const Global& global);
 struct WalShowArguments {

@@ -120,6 +120,57 @@ class Db {
   // disk for now: saved parts are not rewritten.
   absl::Status Compact();
 
+  // Copies the database into the folder `dir`, which must not exist; writes,
+  // searches and checkpoints go on meanwhile. The copy is a database like any
+  // other, with all that was acknowledged before the call, and with nothing or
+  // all of each write since. It is durable, and appears under its name at the
+  // end: who finds `dir` finds a complete backup. A process that is killed
+  // leaves `dir`.unfinished instead, which the next backup to `dir` removes.
+  // Tables of checkpoints are not copied where `dir` is on the same file
+  // system: they get a second name (they never change), so such a backup helps
+  // against mistakes, and not against a disk that fails. The log is copied.
+  // Until that is done it is not shortened, so it may reach
+  // Options::wal_limit_bytes.
+  //   ALREADY_EXISTS      there is something under that name
+  //   NOT_FOUND           there is no folder to put it in
+  //   INVALID_ARGUMENT    `dir` lies in the database
+  //   UNAVAILABLE         another backup to `dir` is under way
+  //   RESOURCE_EXHAUSTED  no room
+  //   DATA_LOSS           the log is damaged, so a copy of it would be
+  //   FAILED_PRECONDITION closed, read-only, or called in a forked child
+  //   any other           reading, writing, or the log, failed
+  // After an error nothing of it is left, and the database is as it was.
+  absl::Status Backup(const std::string& dir);
+
+  // Writes a space to one file, `path`, which must not exist: its options and
+  // all its live observations (id, vector, payload, timestamp), those too that
+  // wait to be indexed or could not be, as they are after one write to it.
+  // Other writes go on meanwhile. Producers are not in it. The file is durable
+  // when this returns, has checksums and mode 0600 (docs/formats/export.md).
+  //   NOT_FOUND       there is no such space, or it was dropped meanwhile
+  //   ALREADY_EXISTS  there is something under that name
+  //   ABORTED         the space was written to faster than the file
+  //   any other       reading or writing failed, or the database was closed
+  // After an error there is no such file.
+  absl::Status ExportSpace(absl::string_view name,
+                           const std::string& path) const;
+
+  // Creates the space `name` with what ExportSpace() wrote to `path`. The whole
+  // file is checked before anything is created; the observations are then
+  // written as by Write(), with new LSNs, and are durable when this returns.
+  // The space is visible while it is being filled; if that fails, it is
+  // dropped. A process that is killed meanwhile leaves a part of it, to be
+  // dropped.
+  //   ALREADY_EXISTS      there is a space of that name
+  //   NOT_FOUND           there is no such file
+  //   INVALID_ARGUMENT    the name, or an observation that a segment of the log
+  //                       has no room for
+  //   DATA_LOSS           the file is damaged, cut off, or no export
+  //   UNIMPLEMENTED       the file has a newer format than this build
+  //   FAILED_PRECONDITION closed, read-only, or called in a forked child
+  //   any other           as for Write()
+  absl::Status ImportSpace(const std::string& path, absl::string_view name);
+
   absl::StatusOr<DbStats> GetStats() const;
 
   // The same with the stats of every space, as PrometheusText() wants them.
@@ -140,6 +191,9 @@ class Db {
   friend class internal::DbImpl;
 
   explicit Db(std::shared_ptr<internal::DbImpl> impl);
+
+  // Writes what is in the file to `space`, which is new.
+  absl::Status FillSpace(const std::string& path, const Space& space);
 
   std::shared_ptr<internal::DbImpl> impl_;
 };
