@@ -6,9 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "engine/db/db_impl.h"
-#include "engine/space/vector_check.h"
 #include "engram/db.h"
 #include "schema/export_codec.h"
+#include "schema/vector_check.h"
 #include "storage/base/status_macros.h"
 #include "storage/io/sequential_file.h"
 
@@ -84,7 +84,7 @@ absl::StatusOr<SpaceOptions> CheckExport(const std::string& path) {
           [&description](const schema::ExportObservation& observation) {
             if (observation.lsn == 0) return absl::OkStatus();  // a removal
             const absl::Status status =
-                space::CheckVector(description, observation.vector);
+                schema::CheckVector(description, observation.vector);
             return status.ok() ? status : absl::DataLossError(status.message());
           })
           .status());

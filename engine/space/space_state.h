@@ -32,6 +32,7 @@
 #include "engine/space/latencies.h"
 #include "engine/space/planning_ring.h"
 #include "engine/space/space_index.h"
+#include "engine/space/space_limits.h"
 #include "engine/space/space_loader.h"
 #include "engine/space/space_snapshot.h"
 #include "engine/space/tail.h"
@@ -46,15 +47,6 @@
 #include "storage/kv/store.h"
 
 namespace engram::space {
-
-struct SpaceLimits {
-  ingest::AdmissionLimits admission;
-  uint32_t flat_records_max = 1000;
-  // Batches that may be planned at the same time.
-  size_t batches_max = 4;
-  // Versions that the index holds; what comes beyond becomes a dead letter.
-  uint32_t slots_max = index::NodeStore::kSlotsMax;
-};
 
 // What one space has indexed and not saved: records with an LSN above `above`,
 // up to `up_to`. Equal where that is nothing.
