@@ -115,10 +115,12 @@ void SpaceState::CopySlot(uint32_t slot, uint32_t row,
 void SpaceState::CopyLinks(const index::ChangedSlots& changed,
                            const RowsOfSlots& rows,
                            SpaceSnapshot* snapshot) const {
-  changed.ForEach([&](uint32_t slot) {
-    const uint32_t row = rows[slot];
-    if (row != kNoRow) CopySlot(slot, row, snapshot);
-  });
+  std::vector<uint32_t> slots;
+  slots.reserve(changed.count());
+  changed.ForEach([&slots](uint32_t slot) { slots.push_back(slot); });
+  for (const uint32_t slot : slots) {
+    if (rows[slot] != kNoRow) CopySlot(slot, rows[slot], snapshot);
+  }
   for (const uint32_t row : saving_gone_rows_) {
     snapshot->links.AddPlain(row, true);
   }
@@ -147,16 +149,17 @@ index::ChangedSlots SpaceState::TakeChanged() {
 SpaceSnapshot SpaceState::BeginCheckpoint() {
   SpaceSnapshot snapshot;
   RowsOfSlots rows;
+  size_t unsaved = 0;
   {
-    // So that no page of memory is touched for the first time while indexing
-    // waits. As many nodes may change as an insert has neighbors.
     MutexLock lock(mutex_);
-    const size_t slots = index().slot_count();
-    snapshot.links.Reserve(
-        std::min(slots, unsaved_.size() * size_t{description_.M}),
-        description_.M);
-    rows.resize(slots + slots / 8);
+    unsaved = unsaved_.size();
   }
+  // So that no page of memory is touched for the first time while indexing
+  // waits. As many nodes may change as an insert has neighbors.
+  const size_t slots = index().slot_count();
+  snapshot.links.Reserve(std::min(slots, unsaved * description_.M),
+                         description_.M);
+  rows.resize(slots + slots / 8);
   MutexLock turn_lock(turn_mutex_);
   const int64_t pause_begin = Clock::System().MonotonicMicros();
   WorkOffRemovals(0, kRemovalMicrosMax);

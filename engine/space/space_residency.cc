@@ -143,19 +143,19 @@ absl::Status SpaceState::Install(LoadedSpace loaded, BacklogCounts* waiting) {
     Supersede(*saved, entry);
     loaded.versions.Erase(id);
   }
-  absl::Status status;
-  versions_.ForEach([&](absl::string_view id, VersionRef ref) {
+  Lsn twice = 0;  // a dead letter of an id that is live in a slot as well
+  versions_.ForEach([&twice, &loaded](absl::string_view id, VersionRef ref) {
     if (ref.entry()->dead && loaded.versions.Find(id).has_value()) {
-      status = InFamily(family_, absl::StrCat("d/", ref.entry()->record.lsn),
-                        absl::DataLossError("its id is live elsewhere"));
+      twice = ref.entry()->record.lsn;
     }
     loaded.versions.Put(id, ref);
   });
-  if (!status.ok()) {
+  if (twice != 0) {
     for (const auto& [id, entry] : first) entry->replaced_slot = index::kNoSlot;
     index_.store(nullptr, std::memory_order_release);
     owned_index_.reset();
-    return status;
+    return InFamily(family_, absl::StrCat("d/", twice),
+                    absl::DataLossError("its id is live elsewhere"));
   }
   versions_ = std::move(loaded.versions);
   ended_slots_ = {};
