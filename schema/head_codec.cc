@@ -38,18 +38,19 @@ std::vector<PartReference> ReadReferences(const FlatReferences* flat) {
   return references;
 }
 
-// The parts must cover [0, slot_count) once and in order, or, if they may be
-// `partial`, the rows up to one of these.
+// The parts, of up to `rows_max` rows each, must cover [0, slot_count) once and
+// in order, or, if they may be `partial`, the rows up to one of these.
 absl::Status CheckCoverage(absl::string_view what,
-                           absl::Span<const PartReference> parts, bool partial,
-                           const Head& head) {
+                           absl::Span<const PartReference> parts,
+                           uint32_t rows_max, bool partial, const Head& head) {
   uint64_t next = 0;
   for (const PartReference& part : parts) {
-    if (part.first_slot != next || part.count == 0 ||
+    if (part.first_slot != next || part.count == 0 || part.count > rows_max ||
         part.generation > head.generation) {
-      return absl::DataLossError(
-          absl::StrCat("head: ", what, " part ", part.index, " starts at row ",
-                       part.first_slot, ", expected ", next));
+      return absl::DataLossError(absl::StrCat(
+          "head: ", what, " part ", part.index, " has ", part.count,
+          " rows of up to ", rows_max, " and starts at row ", part.first_slot,
+          ", expected ", next));
     }
     next += part.count;
   }
@@ -80,7 +81,8 @@ absl::Status CheckDeltas(const Head& head, uint32_t format_version) {
             : part.index == 0 &&
                   part.generation > (before != nullptr ? before->generation
                                                        : base_generation);
-    if (!in_order || part.count == 0 || part.generation > head.generation ||
+    if (!in_order || part.count == 0 || part.count > kLinkPartNodes ||
+        part.generation > head.generation ||
         uint64_t{part.first_slot} + part.count > head.slot_count) {
       return absl::DataLossError(absl::StrCat(
           "head: link delta ", part.generation, "/", part.index, " of ",
@@ -178,11 +180,12 @@ absl::StatusOr<Head> DecodeHead(uint64_t space_id, absl::string_view value) {
     return absl::DataLossError("head: a field is out of range");
   }
   ENGRAM_RETURN_IF_ERROR(CheckCentre(head, flat->format_version()));
-  ENGRAM_RETURN_IF_ERROR(
-      CheckCoverage("vector", head.vector_parts, /*partial=*/false, head));
+  ENGRAM_RETURN_IF_ERROR(CheckCoverage("vector", head.vector_parts,
+                                       VectorSegmentSlots(head.space.dimension),
+                                       /*partial=*/false, head));
   ENGRAM_RETURN_IF_ERROR(CheckDeltas(head, flat->format_version()));
-  ENGRAM_RETURN_IF_ERROR(
-      CheckCoverage("link", head.link_parts, !head.link_deltas.empty(), head));
+  ENGRAM_RETURN_IF_ERROR(CheckCoverage("link", head.link_parts, kLinkPartNodes,
+                                       !head.link_deltas.empty(), head));
   return head;
 }
 

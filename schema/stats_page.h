@@ -23,7 +23,7 @@ namespace engram::schema {
 inline constexpr char kStatsFileName[] = "STATS";
 // Beside it: the pid, as text, of the process that owns the database or did
 // last. A page of another process is left from one that was killed.
-inline constexpr char kOwnerFileName[] = "OWNER";
+inline constexpr absl::string_view kOwnerFileName = "OWNER";
 inline constexpr uint64_t kStatsMagic = 0x31415453'4d475245;  // "ERGMSTA1"
 inline constexpr uint32_t kStatsVersion = 1;
 

@@ -38,6 +38,10 @@ absl::Status DbImpl::Compact() {
   ENGRAM_RETURN_IF_ERROR(CheckWritable());
   MutexLock lock(checkpoint_mutex_);
   ENGRAM_RETURN_IF_ERROR(RunCheckpoint());
+  for (const space::SpaceEntry& entry : registry_.All()) {
+    if (!entry.state->HasDeadRows()) continue;
+    ENGRAM_RETURN_IF_ERROR(RewriteSpace(entry));
+  }
   return store_->CompactAll();
 }
 
@@ -290,12 +294,26 @@ absl::Status DbImpl::SaveCatalogAndRecycle(Lsn published) {
   return first_error;
 }
 
+// Its family keeps what was replaced until it is compacted.
+absl::Status DbImpl::RewriteSpace(const space::SpaceEntry& entry) {
+  ENGRAM_ASSIGN_OR_RETURN(const uint64_t bytes,
+                          entry.state->Rewrite(store_.get()));
+  MutexLock lock(progress_mutex_);
+  checkpoint_bytes_ += bytes;
+  return absl::OkStatus();
+}
+
 absl::Status DbImpl::CompactFamilies(
     absl::Span<const space::SpaceEntry> entries) {
   ENGRAM_RETURN_IF_ERROR(store_->CompactIfNeeded(kv::kDefaultFamily));
   for (const space::SpaceEntry& entry : entries) {
     const std::string family = entry.state->family();
     if (family.empty() || entry.state->dropped_lsn() != 0) continue;
+    if (entry.state->IsMostlyDead()) {
+      ENGRAM_RETURN_IF_ERROR(RewriteSpace(entry));
+      ENGRAM_RETURN_IF_ERROR(store_->CompactFamily(family));
+      continue;
+    }
     ENGRAM_RETURN_IF_ERROR(store_->CompactIfNeeded(family));
   }
   return absl::OkStatus();

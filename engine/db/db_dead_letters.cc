@@ -40,7 +40,7 @@ absl::StatusOr<Lsn> DbImpl::EndDeadLetter(schema::RecordType type,
                                           const WriteOptions& options) {
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, space));
-  ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  ENGRAM_RETURN_IF_ERROR(CheckSpaceWritable(*space));
   ENGRAM_RETURN_IF_ERROR(CheckWriteOptions(options));
   if (options.stamp.has_value()) {
     // A repetition would be answered as done, and its letter might be another.

@@ -178,7 +178,7 @@ class DbImpl final : public wal::GroupSink {
 
   // --- db_write.cc
   absl::Status CheckWritable() const;
-  absl::Status CheckSpaceWritable(const space::SpaceState& space) const;
+  absl::Status CheckSpaceWritable(const space::SpaceState& space);
   absl::Status CheckObservation(const space::SpaceState& space,
                                 const Observation& observation) const;
   wal::Durability DurabilityOf(const WriteOptions& options) const;
@@ -284,6 +284,8 @@ class DbImpl final : public wal::GroupSink {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status SaveCatalogAndRecycle(Lsn published)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+  absl::Status RewriteSpace(const space::SpaceEntry& entry)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status CompactFamilies(absl::Span<const space::SpaceEntry> entries)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status DropFamilies(std::vector<schema::CatalogEntry> dropped)
@@ -292,6 +294,7 @@ class DbImpl final : public wal::GroupSink {
   // --- db_memory.cc
   void RequestMemoryCheck();
   uint64_t MemoryInUse() const;
+  bool HasRoomToLoad();
   absl::Status KeepMemoryBudget()
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
 

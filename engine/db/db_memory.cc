@@ -43,6 +43,13 @@ uint64_t DbImpl::MemoryInUse() const {
   return bytes;
 }
 
+bool DbImpl::HasRoomToLoad() {
+  const uint64_t budget = options_.memory_budget_bytes;
+  if (budget == 0 || MemoryInUse() <= budget) return true;
+  RequestMemoryCheck();
+  return false;
+}
+
 // Evicts the spaces that were not used for the longest time until what is in
 // use fits into the budget again; what they have not saved is saved first.
 absl::Status DbImpl::KeepMemoryBudget() {
@@ -81,11 +88,9 @@ absl::Status DbImpl::KeepMemoryBudget() {
       ENGRAM_RETURN_IF_ERROR(CheckpointSpaces(
           unsaved, published_lsn_.load(std::memory_order_acquire)));
     }
-    for (; next < chosen; ++next) {
-      const uint64_t records = residents[next].entry.state->record_bytes();
-      if (!residents[next].entry.state->Evict()) continue;
-      used -= std::min(used, residents[next].bytes + records);
-    }
+    for (; next < chosen; ++next) residents[next].entry.state->Evict();
+    // What was saved is gone from memory, too.
+    used = MemoryInUse();
   }
   return absl::OkStatus();
 }

@@ -114,7 +114,8 @@ DbImpl::DbImpl(const std::string& path, const Options& options,
       environment_(environment),
       files_(std::move(files)),
       owner_pid_(::getpid()),
-      load_queue_(std::min(WorkerCount(options.workers), kLoadThreadsMax)),
+      load_queue_(std::min(WorkerCount(options.workers), kLoadThreadsMax),
+                  [this] { return HasRoomToLoad(); }),
       callbacks_(options.async_writes_max),
       total_gate_("all spaces", TotalAdmission(options)),
       events_(options.listener,
@@ -180,6 +181,8 @@ absl::Status DbImpl::Start() {
     ENGRAM_RETURN_IF_ERROR(store_->DropFamily(family));
   }
   checkpoint_thread_ = std::thread([this] { CheckpointLoop(); });
+  // Only now: what is loaded beyond the budget, that thread takes out again.
+  load_queue_.Start();
   if (segments_->live_count() > kSegmentsLeftMax) RequestCheckpoint();
   if (options_.stats_interval != absl::ZeroDuration()) {
     stats_publisher_.Start(absl::StrCat(path_, "/", schema::kStatsFileName),
@@ -370,6 +373,8 @@ absl::Status DbImpl::Close() {
   if (segments_ != nullptr) segments_->StopWaiting();
   gate_.WaitEmpty();
   stats_publisher_.Stop();
+  load_queue_.Drain();
+  load_queue_.Stop();
   {
     MutexLock lock(progress_mutex_);
     stopping_ = true;
@@ -377,8 +382,6 @@ absl::Status DbImpl::Close() {
   checkpoint_work_.NotifyAll();
   if (checkpoint_thread_.joinable()) checkpoint_thread_.join();
   absl::Status status;
-  load_queue_.Drain();
-  load_queue_.Stop();
   if (pool_ != nullptr) {
     if (options_.read_only) {
       pool_->Abandon();  // what a reader links is forgotten with it

@@ -79,7 +79,7 @@ void DbImpl::EnqueuePublished() {
       total_gate_.Publish(records);
     }
     if (published.space->HoldBack(published.records)) {
-      load_queue_.Request(published.space);
+      load_queue_.Request({published.space, backlog});
       continue;
     }
     for (size_t i = 0; i < published.records.size(); ++i) {
@@ -113,7 +113,7 @@ void DbImpl::PublishDrop(const schema::RecordView& record) {
   entry.state->gate().Close();
   entry.state->quota().Close();
   // What waits for it to be loaded waits for nothing now.
-  if (!entry.state->is_resident()) load_queue_.Request(entry.state);
+  if (!entry.state->is_resident()) load_queue_.Request(entry);
   MutexLock lock(dropped_mutex_);
   dropped_latencies_.Merge(entry.state->FreezeLatencies());
   registry_.Remove(entry.state);

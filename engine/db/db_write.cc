@@ -18,6 +18,9 @@
 namespace engram::internal {
 namespace {
 
+// Between two attempts to read the index of a space that is only written to.
+constexpr int64_t kLoadAgainMicros = 1'000'000;
+
 // How long the creation of a space waits for room in the log.
 constexpr absl::Duration kAdminTimeout = absl::Seconds(10);
 
@@ -81,9 +84,16 @@ absl::Status DbImpl::CheckWritable() const {
   return absl::OkStatus();
 }
 
-// A record for an index that cannot be read would never get there.
-absl::Status DbImpl::CheckSpaceWritable(const space::SpaceState& space) const {
+// A record for an index that cannot be read would never get there. What could
+// not be read a moment ago may be readable now.
+absl::Status DbImpl::CheckSpaceWritable(const space::SpaceState& space) {
   ENGRAM_RETURN_IF_ERROR(CheckWritable());
+  const int64_t failed = space.load_failed_micros();
+  if (failed == 0) return absl::OkStatus();
+  if (Clock::System().MonotonicMicros() - failed > kLoadAgainMicros) {
+    const space::SpaceEntry entry = registry_.FindById(space.id());
+    if (entry.state != nullptr) load_queue_.Request(entry);
+  }
   return space.load_status();
 }
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/space/link_writer.h"
 #include "engine/space/part_reader.h"
+#include "engine/space/slot_table.h"
 #include "schema/envelope.h"
 #include "schema/key_layout.h"
 #include "schema/limits.h"
@@ -21,6 +22,9 @@ namespace {
 // Parts that a segment may have before they become one. Each is a reference in
 // the head, and a table.
 constexpr size_t kSegmentPartsMax = 8;
+
+// kNoRow is none.
+constexpr uint64_t kRowsMax = kNoRow;
 
 // If the last segment is not full and has many parts, takes these from `head`,
 // deletes them and returns them, to be written again as one with what is new.
@@ -175,6 +179,12 @@ absl::StatusOr<uint64_t> CheckpointSpace(
     absl::FunctionRef<absl::Status(Lsn)> wait_durable) {
   if (!space->HasUnsaved()) return 0;
   SpaceSnapshot snapshot = space->BeginCheckpoint();
+  if (space->dropped_lsn() != 0) {
+    // Records that waited were left out of the index, but a power cut may still
+    // take the drop, and then the space is as it was.
+    space->AbortCheckpoint();
+    return 0;
+  }
   schema::Head head;
   head.generation = space->NextGeneration();
   head.checkpoint_lsn = snapshot.lsn;
@@ -187,7 +197,14 @@ absl::StatusOr<uint64_t> CheckpointSpace(
   head.centre = snapshot.centre;
   head.vector_parts = snapshot.previous.vector_parts;
   head.dead_letters = snapshot.dead_letter_count;
-  const absl::Status durable = wait_durable(snapshot.lsn);
+  absl::Status durable = wait_durable(snapshot.lsn);
+  const uint64_t rows =
+      uint64_t{snapshot.previous.slot_count} + snapshot.rows.size();
+  if (durable.ok() && rows > kRowsMax) {
+    durable = absl::ResourceExhaustedError(absl::StrCat(
+        "space \"", space->name(), "\": would have ", rows,
+        " rows, the limit is ", kRowsMax, "; Compact() numbers them anew"));
+  }
   absl::StatusOr<uint64_t> bytes =
       durable.ok() ? Save(space, &snapshot, &head, store) : durable;
   if (!bytes.ok()) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "engine/space/part_reader.h"
 #include "schema/key_layout.h"
 #include "schema/link_part_builder.h"
@@ -33,7 +34,14 @@ class LinkStream {
       if (cursor_.has_value()) {
         const absl::StatusOr<bool> found = cursor_->Next();
         if (!found.ok()) return InPart(found.status());
-        if (*found) return absl::OkStatus();
+        if (*found && next_row_ > cursor_->row()) {
+          return InPart(absl::DataLossError(absl::StrCat(
+              "row ", cursor_->row(), " stands behind row ", next_row_ - 1)));
+        }
+        if (*found) {
+          next_row_ = uint64_t{cursor_->row()} + 1;
+          return absl::OkStatus();
+        }
         cursor_.reset();
         ++next_part_;
       }
@@ -64,6 +72,7 @@ class LinkStream {
   const schema::Head& head_;
   const std::vector<PartReference> parts_;
   size_t next_part_ = 0;
+  uint64_t next_row_ = 0;  // at least
   std::optional<schema::LinkPartCursor> cursor_;
 };
 

@@ -52,6 +52,57 @@ absl::StatusOr<std::vector<schema::NodeLinks>> ReadLinkPart(
   return nodes;
 }
 
+absl::StatusOr<std::vector<schema::NodeLinks>> ReadAllLinks(
+    const kv::Store& store, absl::string_view family,
+    const schema::Head& head) {
+  std::vector<schema::NodeLinks> all;
+  std::vector<schema::NodeLinks> changed;
+  uint64_t generation = 0;
+  for (const auto* parts : {&head.link_parts, &head.link_deltas}) {
+    const bool base = parts == &head.link_parts;
+    for (const schema::PartReference& reference : *parts) {
+      ENGRAM_ASSIGN_OR_RETURN(std::vector<schema::NodeLinks> nodes,
+                              ReadLinkPart(store, family, head, reference));
+      std::vector<schema::NodeLinks>& known = base ? all : changed;
+      const bool goes_on = !base && reference.generation == generation;
+      generation = reference.generation;
+      if (goes_on && nodes.front().slot <= known.back().slot) {
+        return InFamily(
+            family, LinkPartName(reference),
+            absl::DataLossError(absl::StrCat(
+                "begins with row ", nodes.front().slot,
+                ", the part before it ends with row ", known.back().slot)));
+      }
+      for (schema::NodeLinks& node : nodes) {
+        // The base leaves none out.
+        if (base && node.slot != known.size()) {
+          return InFamily(family, LinkPartName(reference),
+                          absl::DataLossError(absl::StrCat(
+                              "row ", node.slot, " stands where row ",
+                              known.size(), " should")));
+        }
+        known.push_back(std::move(node));
+      }
+    }
+  }
+  std::vector<bool> known(all.size(), true);
+  if (all.size() + changed.size() >= head.slot_count) {
+    known.resize(head.slot_count);
+    all.resize(head.slot_count);
+    for (schema::NodeLinks& node : changed) {
+      known[node.slot] = true;
+      all[node.slot] = std::move(node);
+    }
+  }
+  const auto unknown = std::find(known.begin(), known.end(), false);
+  const auto row = static_cast<size_t>(unknown - known.begin());
+  if (row == head.slot_count) return all;
+  return InFamily(
+      family, "m/head",
+      absl::DataLossError(absl::StrCat("none of its link parts holds row ", row,
+                                       " of ", head.slot_count)));
+}
+
 absl::StatusOr<std::vector<schema::DeadLetter>> ReadDeadLetters(
     const kv::Store& store, absl::string_view family,
     const schema::SpaceDescription& space) {

@@ -35,6 +35,11 @@ absl::StatusOr<std::vector<schema::NodeLinks>> ReadLinkPart(
     const kv::Store& store, absl::string_view family, const schema::Head& head,
     const schema::PartReference& reference);
 
+// What the base and the deltas of a head say last of each row, by row. Memory
+// is taken for what was read, not for what the head claims.
+absl::StatusOr<std::vector<schema::NodeLinks>> ReadAllLinks(
+    const kv::Store& store, absl::string_view family, const schema::Head& head);
+
 // All dead letters of a family, by LSN.
 absl::StatusOr<std::vector<schema::DeadLetter>> ReadDeadLetters(
     const kv::Store& store, absl::string_view family,

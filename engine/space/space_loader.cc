@@ -54,8 +54,7 @@ class SpaceLoader {
         head_(head),
         slots_max_(slots_max),
         index_(std::make_unique<SpaceIndex>(space, slots_max)),
-        versions_(&index_->slots()),
-        slots_(head.slot_count, index::kNoSlot) {}
+        versions_(&index_->slots()) {}
 
   absl::StatusOr<LoadedSpace> Load();
 
@@ -67,8 +66,6 @@ class SpaceLoader {
   }
 
   absl::Status LoadLinks();
-  absl::Status LoadLinkPart(const schema::PartReference& reference, bool base,
-                            std::vector<bool>* known);
   absl::StatusOr<std::vector<float>> Centre() const;
   absl::Status LoadVectors() ABSL_LOCKS_EXCLUDED(mutex_);
   void LoadParts() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -135,43 +132,16 @@ absl::StatusOr<LoadedSpace> SpaceLoader::Load() {
 
 // --- Links -------------------------------------------------------------------
 
-absl::Status SpaceLoader::LoadLinkPart(const schema::PartReference& reference,
-                                       bool base, std::vector<bool>* known) {
-  ENGRAM_ASSIGN_OR_RETURN(std::vector<schema::NodeLinks> nodes,
-                          ReadLinkPart(store_, family_, head_, reference));
-  uint32_t row = reference.first_slot;
-  for (schema::NodeLinks& node : nodes) {
-    // The base leaves none out.
-    const absl::Status status =
-        base && node.slot != row
-            ? absl::DataLossError(absl::StrCat(
-                  "row ", node.slot, " stands where row ", row, " should"))
-            : CheckNode(node, head_.has_graph);
-    if (!status.ok()) {
-      return InFamily(family_, LinkPartName(reference), status);
-    }
-    ++row;
-    (*known)[node.slot] = true;
-    nodes_[node.slot] = std::move(node);
-  }
-  return absl::OkStatus();
-}
-
 absl::Status SpaceLoader::LoadLinks() {
-  nodes_.resize(head_.slot_count);
-  std::vector<bool> known(head_.slot_count);
-  for (const schema::PartReference& reference : head_.link_parts) {
-    ENGRAM_RETURN_IF_ERROR(LoadLinkPart(reference, /*base=*/true, &known));
+  ENGRAM_ASSIGN_OR_RETURN(nodes_, ReadAllLinks(store_, family_, head_));
+  // What an older part says of a row that a later one has is of another time:
+  // there may have been no graph then.
+  for (const schema::NodeLinks& node : nodes_) {
+    const absl::Status status = CheckNode(node, head_.has_graph);
+    if (!status.ok()) return InFamily(family_, "l/", status);
   }
-  for (const schema::PartReference& reference : head_.link_deltas) {
-    ENGRAM_RETURN_IF_ERROR(LoadLinkPart(reference, /*base=*/false, &known));
-  }
-  const auto unknown = std::find(known.begin(), known.end(), false);
-  if (unknown == known.end()) return absl::OkStatus();
-  return InFamily(family_, "m/head",
-                  absl::DataLossError(absl::StrCat(
-                      "none of its link parts holds row ",
-                      unknown - known.begin(), " of ", head_.slot_count)));
+  slots_.assign(nodes_.size(), index::kNoSlot);
+  return absl::OkStatus();
 }
 
 // --- Vectors -----------------------------------------------------------------

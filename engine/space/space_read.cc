@@ -86,7 +86,7 @@ absl::StatusOr<SpaceState::Located> SpaceState::Locate(
       FindPart(head_.vector_parts, info.row);
   ENGRAM_CHECK(part != nullptr);
   located.part = *part;
-  located.checkpoint_under_way = !saving_.empty();
+  located.checkpoint_under_way = !saving_.empty() || rewriting_;
   return located;
 }
 
@@ -120,7 +120,8 @@ absl::StatusOr<StoredObservation> SpaceState::Get(absl::string_view id,
   // A checkpoint may move the record from memory to RocksDB while we look, or
   // merge the part that holds its vector, and a write may replace it; then look
   // again.
-  absl::Status last;
+  absl::Status last = absl::UnavailableError("left memory again and again");
+  Touch();
   uint64_t part_generation = 0;  // of the part that failed last
   for (int attempt = 0; attempt < kGetAttemptsMax; ++attempt) {
     // What is current at some moment under the guard keeps its slot.
@@ -179,6 +180,7 @@ absl::StatusOr<StoredObservation> SpaceState::Get(absl::string_view id,
 }
 
 absl::StatusOr<std::vector<std::string>> SpaceState::ListIds() {
+  Touch();
   std::vector<std::string> ids;
   while (true) {
     ENGRAM_RETURN_IF_ERROR(EnsureResident());
@@ -194,6 +196,7 @@ absl::StatusOr<std::vector<std::string>> SpaceState::ListIds() {
 }
 
 absl::StatusOr<SpaceState::Versions> SpaceState::ListVersions(Lsn above) {
+  Touch();
   Versions versions;
   while (true) {
     ENGRAM_RETURN_IF_ERROR(EnsureResident());

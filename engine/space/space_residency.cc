@@ -12,6 +12,7 @@
 #include "engine/space/space_state.h"
 #include "schema/vector_check.h"
 #include "storage/base/check.h"
+#include "storage/base/clock.h"
 #include "storage/base/status_macros.h"
 
 namespace engram::space {
@@ -93,14 +94,22 @@ absl::Status SpaceState::EnsureResident() {
   absl::Status status = loaded.status();
   BacklogCounts waiting = {};
   if (status.ok()) status = Install(*std::move(loaded), &waiting);
+  Touch();
   // Relaxed: what it leads to is read under the mutex.
-  load_failed_.store(!status.ok(), std::memory_order_relaxed);
+  load_failed_micros_.store(status.ok() ? 0 : Clock::System().MonotonicMicros(),
+                            std::memory_order_relaxed);
   {
     MutexLock lock(mutex_);
     load_status_ = status;
   }
   if (status.ok() && observer_.on_loaded) observer_.on_loaded(waiting);
   return status;
+}
+
+void SpaceState::Touch() {
+  // Relaxed: any recent time will do.
+  last_used_micros_.store(Clock::System().MonotonicMicros(),
+                          std::memory_order_relaxed);
 }
 
 absl::StatusOr<LoadedSpace> SpaceState::ReadIndex() const {
@@ -135,7 +144,18 @@ absl::Status SpaceState::Install(LoadedSpace loaded, BacklogCounts* waiting) {
   for (TailEntry* const entry : pin.Entries()) {
     first.emplace(entry->record.id, entry);
   }
+  Lsn twice = 0;  // a dead letter of an id that is live in a slot as well
+  versions_.ForEach([&twice, &loaded](absl::string_view id, VersionRef ref) {
+    if (ref.entry()->dead && loaded.versions.Find(id).has_value()) {
+      twice = ref.entry()->record.lsn;
+    }
+  });
+  if (twice != 0) {
+    return InFamily(family_, absl::StrCat("d/", twice),
+                    absl::DataLossError("its id is live elsewhere"));
+  }
   owned_index_ = std::move(loaded.index);
+  // Release: whoever sees it sees all of it.
   index_.store(owned_index_.get(), std::memory_order_release);
   for (const auto& [id, entry] : first) {
     const std::optional<VersionRef> saved = loaded.versions.Find(id);
@@ -143,20 +163,9 @@ absl::Status SpaceState::Install(LoadedSpace loaded, BacklogCounts* waiting) {
     Supersede(*saved, entry);
     loaded.versions.Erase(id);
   }
-  Lsn twice = 0;  // a dead letter of an id that is live in a slot as well
-  versions_.ForEach([&twice, &loaded](absl::string_view id, VersionRef ref) {
-    if (ref.entry()->dead && loaded.versions.Find(id).has_value()) {
-      twice = ref.entry()->record.lsn;
-    }
+  versions_.ForEach([&loaded](absl::string_view id, VersionRef ref) {
     loaded.versions.Put(id, ref);
   });
-  if (twice != 0) {
-    for (const auto& [id, entry] : first) entry->replaced_slot = index::kNoSlot;
-    index_.store(nullptr, std::memory_order_release);
-    owned_index_.reset();
-    return InFamily(family_, absl::StrCat("d/", twice),
-                    absl::DataLossError("its id is live elsewhere"));
-  }
   versions_ = std::move(loaded.versions);
   ended_slots_ = {};
   gone_rows_ = std::move(loaded.gone_rows);
@@ -178,13 +187,14 @@ bool SpaceState::HoldBack(const BacklogCounts& records) {
 }
 
 absl::Status SpaceState::load_status() const {
-  if (!load_failed_.load(std::memory_order_relaxed)) return absl::OkStatus();
+  if (load_failed_micros() == 0) return absl::OkStatus();
   MutexLock lock(mutex_);
   return load_status_;
 }
 
 bool SpaceState::Evict() {
   std::unique_ptr<SpaceIndex> evicted;
+  VersionMap left_versions(nullptr);  // freed without the locks
   {
     MutexLock load_lock(load_mutex_);
     MutexLock turn_lock(turn_mutex_);
@@ -198,11 +208,16 @@ bool SpaceState::Evict() {
         unlinked_.size() != 0 || left_flat_ != nullptr) {
       return false;
     }
+    // With an empty tail, all versions outside of slots are dead letters.
     VersionMap versions(nullptr);
-    versions_.ForEach([&versions](absl::string_view id, VersionRef ref) {
-      if (ref.entry() != nullptr) versions.Put(id, ref);
-    });
-    versions_ = std::move(versions);
+    for (const auto& [lsn, letter] : dead_letters_.letters()) {
+      const absl::string_view id = letter.entry->record.id;
+      const std::optional<VersionRef> current = versions_.Find(id);
+      if (current.has_value() && current->entry() == letter.entry.get()) {
+        versions.Put(id, *current);
+      }
+    }
+    left_versions = std::exchange(versions_, std::move(versions));
     index_.store(nullptr, std::memory_order_release);
     evicted = std::move(owned_index_);
     ended_slots_ = {};

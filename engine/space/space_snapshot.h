@@ -17,6 +17,14 @@
 
 namespace engram::space {
 
+// What one space has indexed and not saved: records with an LSN above `above`,
+// up to `up_to`. Equal where that is nothing.
+struct Unsaved {
+  Lsn above = 0;
+  Lsn up_to = 0;
+  uint64_t bytes = 0;
+};
+
 // Everything up to `lsn` that the last head does not have, and the links that
 // have changed since then.
 // Vectors and payloads are not copied: they stand in the log's groups.

@@ -48,14 +48,6 @@
 
 namespace engram::space {
 
-// What one space has indexed and not saved: records with an LSN above `above`,
-// up to `up_to`. Equal where that is nothing.
-struct Unsaved {
-  Lsn above = 0;
-  Lsn up_to = 0;
-  uint64_t bytes = 0;
-};
-
 // Versions and snapshots. Each accepted record has an LSN; a version is visible
 // from its own LSN to before the one that replaces or removes it. Publish()
 // makes a record visible, before it is acknowledged. A search takes S, the LSN
@@ -70,14 +62,13 @@ struct Unsaved {
 // difference to it.
 //
 // Removal. The record that replaces or removes a version ends it, from its LSN
-// on. When that record has been indexed, the version's slot waits until all
-// searches are gone that may have begun before it; then it is unlinked; when
-// all are gone that may have met it before that, it is given to the next
-// version. Nobody waits for a search: what a long one pins stays in the queues.
+// on. When it has been indexed, the version's slot waits until all searches are
+// gone that may have begun before it; then it is unlinked; when all are gone
+// that may have met it, it is given to the next version. Nobody waits for a
+// search.
 //
-// Workers. Several may call Serve(): each takes the next records of the tail,
-// with a ticket, and plans them. Only the holder of the turn, the lowest
-// ticket, links; see PlanningRing.
+// Workers. Several may call Serve(): each plans the next records of the tail.
+// Only the holder of the turn, the lowest ticket, links; see PlanningRing.
 //
 // Thread safety: all public methods may be called concurrently, with the
 // restrictions that they name.
@@ -142,7 +133,7 @@ class SpaceState final : public ingest::BacklogOwner {
     std::function<void(const BacklogCounts& waiting)> on_loaded;
   };
 
-  // Set before anything is published.
+  // Before anything is published.
   void set_observer(Observer observer) { observer_ = std::move(observer); }
 
   // --- Reading (space_search.cc, space_read.cc)
@@ -241,30 +232,39 @@ class SpaceState final : public ingest::BacklogOwner {
   // superfluous for this space. `log_lsn` is as for GetStats(), from before.
   Unsaved GetUnsaved(Lsn log_lsn) const;
 
-  // Stops indexing for as long as it takes to copy the links and marks that
-  // have changed.
+  // Stops indexing while the links and marks that have changed are copied.
   SpaceSnapshot BeginCheckpoint();
 
-  // The generation of the next head. Never the same twice: whether a failed
-  // ingestion took place is unknown until the store is reopened.
+  // Of the next head. Never the same twice: whether a failed ingestion took
+  // place is unknown until the store is reopened.
   uint64_t NextGeneration();
 
-  // The snapshot is saved in `store` under `head`, or was not.
+  // It is saved in `store` under `head`, or was not.
   void CommitCheckpoint(const kv::Store* store, const schema::Head& head);
   void AbortCheckpoint();
+
+  // --- Rewriting (space_rewrite.cc); not beside a checkpoint.
+
+  // Whether files hold rows that are removed; and more of them than others.
+  bool HasDeadRows() const;
+  bool IsMostlyDead() const;
+
+  // Writes the checkpoint anew without rows that are gone. Returns the bytes
+  // written. Indexing goes on; whoever wants to load the space waits.
+  absl::StatusOr<uint64_t> Rewrite(kv::Store* store)
+      ABSL_LOCKS_EXCLUDED(load_mutex_);
 
   // --- Residency (space_residency.cc)
   //
   // The index of a space that was saved may be left on disk. Such a space is
   // *cold*: its records are published, and stay in the tail.
 
-  // Before anything else is called: `head` is the space's in `store`, which
-  // outlives the space. Nothing but its dead letters is read. DATA_LOSS.
+  // Before anything else: `head` is the space's in `store`, which outlives it.
+  // Nothing but its dead letters is read. DATA_LOSS.
   absl::Status StartCold(const kv::Store* store, const schema::Head& head);
 
-  // Reads the index into memory if it is not there. Whoever comes meanwhile
-  // waits. DATA_LOSS naming the key, and what reading files may fail with; the
-  // next call tries again.
+  // Reads the index into memory if it is not there; whoever comes meanwhile
+  // waits. DATA_LOSS naming the key, among others; the next call tries again.
   absl::Status EnsureResident() ABSL_LOCKS_EXCLUDED(load_mutex_);
 
   // Both in one.
@@ -274,20 +274,21 @@ class SpaceState final : public ingest::BacklogOwner {
     return index_.load(std::memory_order_acquire) != nullptr;
   }
 
-  // Whether so many records that were published must wait until the space is
-  // loaded; observer.on_loaded() tells of them then.
+  // Whether so many published records must wait until the space is loaded;
+  // observer.on_loaded() tells of them then.
   bool HoldBack(const BacklogCounts& records);
 
-  // What loading failed with last.
+  // Of the last attempt, and when it failed; 0: it did not.
   absl::Status load_status() const;
+  int64_t load_failed_micros() const {
+    return load_failed_micros_.load(std::memory_order_relaxed);
+  }
 
-  // Lets go of the index if everything in it is saved and nothing waits, and
-  // waits for the searches that are in it. Returns whether it did. Not beside a
-  // checkpoint of the space.
+  // Lets go of the index if all in it is saved and nothing waits, and waits for
+  // the searches in it. Returns whether it did. Not beside a checkpoint.
   bool Evict() ABSL_LOCKS_EXCLUDED(load_mutex_);
 
-  // Microseconds of the monotonic clock; 0: never. For whoever looks for what
-  // nobody needs.
+  // Microseconds of the monotonic clock; 0: never.
   int64_t last_used_micros() const {
     return last_used_micros_.load(std::memory_order_relaxed);
   }
@@ -392,6 +393,7 @@ class SpaceState final : public ingest::BacklogOwner {
   absl::Status AddDeadLetters(absl::Span<const schema::DeadLetter> letters,
                               const schema::Head& head)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Touch();
   absl::StatusOr<LoadedSpace> ReadIndex() const;
   absl::Status Install(LoadedSpace loaded, BacklogCounts* waiting);
 
@@ -432,7 +434,7 @@ class SpaceState final : public ingest::BacklogOwner {
   std::atomic<bool> has_graph_{false};  // in memory
   std::atomic<int64_t> last_used_micros_{0};
   std::atomic<int64_t> checkpoint_pause_micros_{0};
-  std::atomic<bool> load_failed_{false};
+  std::atomic<int64_t> load_failed_micros_{0};
 
   // Held while the index is read; before all others.
   Mutex load_mutex_ ABSL_ACQUIRED_BEFORE(turn_mutex_);
@@ -486,6 +488,7 @@ class SpaceState final : public ingest::BacklogOwner {
   uint64_t last_generation_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string family_ ABSL_GUARDED_BY(mutex_);
   const kv::Store* store_ ABSL_GUARDED_BY(mutex_) = nullptr;  // of head_
+  bool rewriting_ ABSL_GUARDED_BY(mutex_) = false;
   BacklogCounts held_back_ ABSL_GUARDED_BY(mutex_) = {};
   absl::Status load_status_ ABSL_GUARDED_BY(mutex_);
 };

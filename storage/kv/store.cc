@@ -289,6 +289,14 @@ absl::Status Store::CompactIfNeeded(absl::string_view family) {
                                     handle.get(), nullptr, &end));
 }
 
+absl::Status Store::CompactFamily(absl::string_view family) {
+  ENGRAM_CHECK(!read_only_);
+  ENGRAM_RETURN_IF_ERROR(CheckRunning());
+  ENGRAM_ASSIGN_OR_RETURN(const FamilyRef handle, Find(family));
+  return ToStatus(db_->CompactRange(rocksdb::CompactRangeOptions(),
+                                    handle.get(), nullptr, nullptr));
+}
+
 absl::Status Store::CompactAll() {
   ENGRAM_CHECK(!read_only_);
   ENGRAM_RETURN_IF_ERROR(CheckRunning());

@@ -98,6 +98,9 @@ class Store {
   // never change, stay where they are unless their tables are many and small.
   absl::Status CompactIfNeeded(absl::string_view family);
 
+  // Rewrites all tables of a family: what was replaced gives its room back.
+  absl::Status CompactFamily(absl::string_view family);
+
   // Rewrites all tables of all families.
   absl::Status CompactAll();
 

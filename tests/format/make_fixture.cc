@@ -61,6 +61,10 @@ class SecondSpace {
     ENGRAM_RETURN_IF_ERROR(Save());
     ENGRAM_RETURN_IF_ERROR(ReplaceAndRemove());
     ENGRAM_RETURN_IF_ERROR(Save());
+    // So little that its links are saved as a delta, which version 4 brought.
+    ENGRAM_RETURN_IF_ERROR(
+        Observe(SecondFixtureLateId(0), SecondFixtureLateVector(0)));
+    ENGRAM_RETURN_IF_ERROR(Save());
     for (int i = 0; i < kSecondFixtureLateIds; ++i) {
       ENGRAM_RETURN_IF_ERROR(
           Observe(SecondFixtureLateId(i), SecondFixtureLateVector(i)));

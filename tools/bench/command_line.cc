@@ -278,6 +278,31 @@ CLI::App* AddIngest(CLI::App& app, IngestOptions& options) {
   return command;
 }
 
+CLI::App* AddCheckpoint(CLI::App& app, CheckpointOptions& options) {
+  CLI::App* const command = app.add_subcommand(
+      "checkpoint", "What saving and coming back cost, beside RocksDB");
+  AddDataset(command, options.dataset, options.metric);
+  command
+      ->add_option("--observations", options.observations,
+                   "That the space begins with (100,000)")
+      ->check(RangeOf(1, 10'000'000))
+      ->type_name("N");
+  command
+      ->add_option("--runs", options.runs,
+                   "Checkpoints of each kind; medians are printed (3)")
+      ->check(RangeOf(1, 1000))
+      ->type_name("N");
+  command
+      ->add_option("--overwrites", options.overwrites,
+                   "In the end, write everything so many times more (0)")
+      ->check(RangeOf(0, 1000))
+      ->type_name("N");
+  command->add_option("--seed", options.seed, "Of the vectors' noise (1)")
+      ->type_name("N");
+  command->add_flag("--json", options.json, "One JSON object a line");
+  return command;
+}
+
 CLI::App* AddMemoryChild(CLI::App& app, IndexOptions& options,
                          std::string& engine, std::string& folder) {
   CLI::App* const command = app.add_subcommand(kMemoryChild);

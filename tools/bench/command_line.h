@@ -4,6 +4,7 @@
 #define ENGRAM_TOOLS_BENCH_COMMAND_LINE_H_
 
 #include "CLI/CLI.hpp"
+#include "tools/bench/checkpoint_command.h"
 #include "tools/bench/index_options.h"
 #include "tools/bench/ingest_options.h"
 #include "tools/bench/recall.h"
@@ -16,6 +17,7 @@ CLI::App* AddRecall(CLI::App& app, RecallOptions& options);
 CLI::App* AddIndex(CLI::App& app, IndexOptions& options);
 CLI::App* AddWal(CLI::App& app, WalOptions& options);
 CLI::App* AddIngest(CLI::App& app, IngestOptions& options);
+CLI::App* AddCheckpoint(CLI::App& app, CheckpointOptions& options);
 
 // For memory_measure.h. Takes what of AddIndex() decides about memory.
 CLI::App* AddMemoryChild(CLI::App& app, IndexOptions& options,

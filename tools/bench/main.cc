@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "tools/bench/checkpoint_command.h"
 #include "tools/bench/command_line.h"
 #include "tools/bench/core_pin.h"
 #include "tools/bench/index_command.h"
@@ -69,6 +70,8 @@ int Main(int argc, char** argv) {
   wal_options.commit = ENGRAM_COMMIT;
   IngestOptions ingest_options;
   ingest_options.commit = ENGRAM_COMMIT;
+  CheckpointOptions checkpoint_options;
+  checkpoint_options.commit = ENGRAM_COMMIT;
   std::string engine;
   std::string folder;
   CLI::App app("Measures Engram.", "engram-bench");
@@ -79,6 +82,7 @@ int Main(int argc, char** argv) {
   const CLI::App* const index = AddIndex(app, index_options);
   const CLI::App* const wal = AddWal(app, wal_options);
   const CLI::App* const ingest = AddIngest(app, ingest_options);
+  const CLI::App* const checkpoint = AddCheckpoint(app, checkpoint_options);
   AddMemoryChild(app, index_options, engine, folder);
   try {
     app.parse(argc, argv);
@@ -89,6 +93,9 @@ int Main(int argc, char** argv) {
   if (recall->parsed()) return End(MeasureRecall(recall_options), kFailed);
   if (index->parsed()) return RunIndex(std::move(index_options));
   if (ingest->parsed()) return End(RunIngestCommand(ingest_options), kFailed);
+  if (checkpoint->parsed()) {
+    return End(RunCheckpointCommand(checkpoint_options), kFailed);
+  }
   if (wal->parsed()) return End(RunWalCommand(wal_options), kFailed);
   return End(RunMemoryChild(index_options, engine, folder), kFailed);
 }

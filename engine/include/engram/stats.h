@@ -77,8 +77,9 @@ struct SpaceStats {
   // unsaved records.
   uint64_t memory_bytes = 0;
 
-  // Whether the index is in memory. Where it is not, live_records counts ids
-  // twice that are saved and have a pending record, and nodes is 0.
+  // Whether the index is in memory. Where it is not, nodes is 0, and
+  // live_records is that of the last checkpoint, and one more for each id that
+  // has a pending observation.
   bool resident = true;
   uint64_t evictions = 0;    // since Open(): of the index from memory
   absl::Status load_status;  // not OK: the index could not be read

@@ -144,6 +144,39 @@ TEST_F(LinkDeltaTest, AFewWritesToALargeSpaceSaveAFewOfItsLinks) {
   ExpectSameWalksAfterLoading();
 }
 
+// What an older part says of a row is of the time before: there may have been
+// no graph, or still one.
+TEST_F(LinkDeltaTest, ADeltaMayBringTheGraphOrTakeIt) {
+  // Until a base was just made of many rows, most of them dead.
+  uint64_t seed = 10'000;
+  do {
+    for (int i = 0; i < 40; ++i) {
+      Observe(absl::StrCat("id", i), ++seed);
+      TidyUp();  // what it replaced counts as long as it is there
+    }
+    Checkpoint();
+  } while (ReadHead().slot_count < 600 || !ReadHead().link_deltas.empty());
+  EXPECT_FALSE(ReadHead().has_graph);
+  const uint64_t base = ReadHead().link_parts.back().generation;
+  for (int i = 0; i < 20; ++i) {
+    Observe(absl::StrCat("more", i), 20'000 + static_cast<uint64_t>(i));
+  }
+  TidyUp();
+  Checkpoint();
+  EXPECT_TRUE(ReadHead().has_graph);
+  EXPECT_EQ(ReadHead().link_parts.back().generation, base);
+  ASSERT_TRUE(Reload(kFlatMax).ok());
+  EXPECT_EQ(space_->GetStats(0).live_records, 60u);
+  for (int i = 0; i < 40; ++i) Remove(absl::StrCat("id", i));
+  for (int i = 0; i < 20; ++i) Remove(absl::StrCat("more", i));
+  TidyUp();
+  Checkpoint();
+  EXPECT_FALSE(ReadHead().has_graph);
+  EXPECT_FALSE(ReadHead().link_deltas.empty());
+  ASSERT_TRUE(Reload(kFlatMax).ok());
+  EXPECT_EQ(space_->GetStats(0).live_records, 0u);
+}
+
 // Each row of a delta is written again when the deltas before it double, and
 // loading reads no more than .6 of the base.
 TEST_F(LinkDeltaTest, DeltasAreFewAndBecomeABase) {
