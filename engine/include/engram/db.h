@@ -115,9 +115,10 @@ class Db {
   // nothing is lost: the log is kept.
   absl::Status Checkpoint();
 
-  // Checkpoints, then rewrites the tables on disk so that the payloads of what
-  // was replaced or removed no longer take space there. Their vectors stay on
-  // disk for now: saved parts are not rewritten.
+  // Checkpoints, then writes the checkpoints of all spaces anew so that what was
+  // replaced or removed no longer takes space on disk: no id, vector or payload
+  // of it is left in RocksDB. (The log's segments are not part of it.) Needs
+  // room for the largest space a second time.
   absl::Status Compact();
 
   // Copies the database into the folder `dir`, which must not exist; writes,
