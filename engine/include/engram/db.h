@@ -115,10 +115,10 @@ class Db {
   // nothing is lost: the log is kept.
   absl::Status Checkpoint();
 
-  // Checkpoints, then writes the checkpoints of all spaces anew so that what was
-  // replaced or removed no longer takes space on disk: no id, vector or payload
-  // of it is left in RocksDB. (The log's segments are not part of it.) Needs
-  // room for the largest space a second time.
+  // Checkpoints, then writes the checkpoints of all spaces anew, so that what
+  // was replaced or removed no longer takes room in RocksDB. Needs room for
+  // the largest space a second time. (The log is not part of it: a segment
+  // keeps what was written to it until it is used again.)
   absl::Status Compact();
 
   // Copies the database into the folder `dir`, which must not exist; writes,
