@@ -69,7 +69,7 @@ TEST_P(FormatTest, ADatabaseOfThisVersionOpensWithAllThatItHeld) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, FormatTest,
-                         ::testing::Values("v1", "v2", "v3", kMadeNow),
+                         ::testing::Values("v1", "v2", "v3", "v4", kMadeNow),
                          [](const auto& test) {
                            return std::string(test.param);
                          });
@@ -150,7 +150,7 @@ TEST_P(SecondFormatTest, CodesTwinsAndReusedSlotsOpenWithAllThatTheyHeld) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, SecondFormatTest,
-                         ::testing::Values("v2", "v3", kMadeNow),
+                         ::testing::Values("v2", "v3", "v4", kMadeNow),
                          [](const auto& test) {
                            return std::string(test.param);
                          });
@@ -192,7 +192,7 @@ TEST_P(ThirdFormatTest, ProducersAndDeadLettersAreThere) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, ThirdFormatTest,
-                         ::testing::Values("v3", kMadeNow),
+                         ::testing::Values("v3", "v4", kMadeNow),
                          [](const auto& test) {
                            return std::string(test.param);
                          });
