@@ -87,6 +87,9 @@ Lsn SpaceHarness::Remove(const std::string& id) {
 }
 
 void SpaceHarness::ServeAll() {
+  // What cannot be loaded is never served.
+  const absl::Status status = space_->EnsureResident();
+  ASSERT_TRUE(status.ok()) << status;
   while (space_->gate().records() > 0) space_->Serve(1000);
 }
 
