@@ -77,7 +77,7 @@ class SpaceLoader {
   absl::Status TakeSlots(const schema::VectorPart& part)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RestoreGraph();
-  absl::Status RestoreRow(uint32_t row) ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  absl::Status RestoreRow(uint32_t row);
   void DiscardRemoved();
   void Reattach(LoadedSpace* loaded);
 

@@ -130,6 +130,28 @@ TEST_F(ResidencyTest, CloseIndexesWhatWaitsForAnIndexThatIsNotThere) {
   EXPECT_EQ(spaces_[2].GetStats()->live_records, uint64_t{kIds + 1});
 }
 
+// The records of a space that is dropped before its index is there take no room
+// for good, and stay counted.
+TEST_F(ResidencyTest, ASpaceThatIsDroppedWhileRecordsWaitGivesBackItsRoom) {
+  Open(SmallLog());
+  FillAll();
+  ASSERT_TRUE(db_->Close().ok());
+  Open(SmallLog());
+  for (int space = 0; space < kSpaces; ++space) {
+    ASSERT_TRUE(spaces_[space]
+                    .Observe({"new", TestVector(kDimension, 1), "payload"})
+                    .ok());
+    ASSERT_TRUE(db_->DropSpace(NameOf(space)).ok());
+  }
+  for (int i = 0; i < 600 && db_->GetStats()->pending_bytes > 0; ++i) {
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  const DbStats stats = *db_->GetStats();
+  EXPECT_EQ(stats.pending_bytes, 0u);
+  EXPECT_EQ(stats.accepted_records, uint64_t{kSpaces});
+  EXPECT_EQ(stats.indexed_records, uint64_t{kSpaces});
+}
+
 TEST_F(ResidencyTest, SpacesComeAndGoWithinTheBudget) {
   Open(SmallLog());
   FillAll();

@@ -196,6 +196,20 @@ TEST_P(ResidencyTest, ADroppedSpaceNeedsNoFiles) {
   EXPECT_EQ(space_->gate().records(), 0u);
 }
 
+// A power cut may still take the drop; then the space must be as it was.
+TEST_P(ResidencyTest, ADroppedSpaceIsNotSavedWithoutWhatItLeftOut) {
+  const schema::Head saved = ReadHead();
+  StartCold();
+  Observe("id1", 901, "new");
+  HoldBack(1);
+  space_->MarkDropped(last_lsn_ + 1);
+  ASSERT_TRUE(space_->EnsureResident().ok());
+  ServeAll();
+  EXPECT_EQ(*CheckpointSpace(space_.get(), store_.get()), 0u);
+  EXPECT_EQ(ReadHead().generation, saved.generation);
+  EXPECT_EQ(ReadHead().live_count, 200u);
+}
+
 TEST_P(ResidencyTest, SearchesFindEverythingWhileItComesAndGoes) {
   std::atomic<bool> stop{false};
   std::atomic<uint64_t> searches{0};

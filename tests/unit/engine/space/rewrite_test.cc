@@ -49,6 +49,23 @@ class RewriteTest : public SpaceHarness,
     EXPECT_GT(*bytes, 0u);
   }
 
+  // That another owner finds the same ids, each with its record.
+  void ExpectMatchesLoaded() {
+    const std::shared_ptr<SpaceState> live = space_;
+    ASSERT_TRUE(Reload(GetParam()).ok());
+    std::vector<std::string> ids;
+    for (const auto& [id, expected] : model_) {
+      ids.push_back(id);
+      const auto stored = space_->Get(id, store_.get());
+      ASSERT_TRUE(stored.ok()) << stored.status();
+      EXPECT_EQ(stored->lsn, expected.lsn) << id;
+      EXPECT_EQ(stored->vector, expected.vector) << id;
+    }
+    EXPECT_EQ(*space_->ListIds(), ids);
+    EXPECT_EQ(space_->GetStats(0).unreachable_nodes, 0u);
+    space_ = live;
+  }
+
   // All that the store holds is what the head lists.
   void ExpectNoStrayKeys() {
     const schema::Head head = ReadHead();
@@ -145,6 +162,38 @@ TEST_P(RewriteTest, CopiesKeepTheirHead) {
   for (const auto& [id, expected] : model_) ids.push_back(id);
   EXPECT_EQ(*space_->ListIds(), ids);
   EXPECT_EQ(Search(TestVector(kTestDimension, 7), 40).back().distance, 0);
+}
+
+// A removed copy that a search still sees takes the place of its head, and is
+// linked to: the row that it had must still be its own.
+TEST_P(RewriteTest, ARemovedCopyKeepsItsRowAsLongAsItStandsInASlot) {
+  for (int i = 0; i < 100; ++i) Observe(absl::StrCat("id", i), i);
+  for (int i = 0; i < 3; ++i) {
+    ObserveVector(absl::StrCat("copy", i), TestVector(kTestDimension, 7));
+  }
+  ServeAll();
+  Checkpoint();
+  index::EpochDomain::Guard sees_head = epochs_.Enter();
+  Remove("id7");
+  ServeAll();
+  index::EpochDomain::Guard sees_copy = epochs_.Enter();
+  Remove("copy2");  // the one that follows the head
+  ServeAll();
+  Checkpoint();
+  Rewrite();
+  sees_head.Leave();
+  space_->Tidy();
+  Observe("new", 1'000);
+  ServeAll();
+  Checkpoint();
+  ExpectMatchesLoaded();
+  sees_copy.Leave();
+  while (space_->Tidy()) {
+  }
+  Observe("more", 1'001);
+  ServeAll();
+  Checkpoint();
+  ExpectMatchesLoaded();
 }
 
 TEST_P(RewriteTest, ASpaceThatIsNotInMemoryIsRewrittenThere) {
