@@ -58,12 +58,17 @@ absl::Status SimDisk::CheckPower() const {
 }
 
 SimDisk::Verdict SimDisk::Count(Target target, absl::string_view operation,
-                                absl::string_view path) {
+                                absl::string_view path,
+                                absl::string_view other_path) {
   if (operations_ >= plan_.stop_after) stopped_ = true;
   if (stopped_) return {CheckPower()};
   ++operations_;
   const SimFault& fault = plan_.fault;
   if (fault.target != target) return {};
+  if (!absl::StartsWith(path, fault.path_prefix) &&
+      !absl::StartsWith(other_path, fault.path_prefix)) {
+    return {};
+  }
   ++of_target_;
   if (of_target_ < fault.nth || (of_target_ > fault.nth && !fault.for_ever)) {
     return {};
@@ -239,7 +244,7 @@ absl::Status SimDisk::Rename(absl::string_view from, absl::string_view to) {
   if (folder && state_.Find(operation.to) != kSimNone) {
     return ErrnoStatus(EEXIST, "rename to", to);  // stricter than rename()
   }
-  ENGRAM_RETURN_IF_ERROR(Count(Target::kNames, "rename", from).status);
+  ENGRAM_RETURN_IF_ERROR(Count(Target::kNames, "rename", from, to).status);
   Apply(std::move(operation));
   return absl::OkStatus();
 }
@@ -254,7 +259,7 @@ absl::Status SimDisk::Link(absl::string_view from, absl::string_view to) {
   if (state_.Find(operation.to) != kSimNone) {
     return ErrnoStatus(EEXIST, "link to", to);
   }
-  ENGRAM_RETURN_IF_ERROR(Count(Target::kNames, "link", from).status);
+  ENGRAM_RETURN_IF_ERROR(Count(Target::kNames, "link", from, to).status);
   Apply(std::move(operation));
   return absl::OkStatus();
 }

@@ -44,6 +44,9 @@ struct SimFault {
   Effect effect = Effect::kIoError;
   uint64_t nth = 1;  // 1: the first operation of the target that comes
   bool for_ever = false;
+  // Counted are only operations on paths that begin so. A rename or a link is
+  // one on both of its paths.
+  std::string path_prefix = {};
 };
 
 struct SimPlan {
@@ -133,7 +136,8 @@ class SimDisk {
 
   absl::Status CheckPower() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Verdict Count(SimFault::Target target, absl::string_view operation,
-                absl::string_view path) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+                absl::string_view path, absl::string_view other_path = "")
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Apply(SimOperation operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<SimEntry> EntryOf(absl::string_view operation,
                                    absl::string_view path) const

@@ -117,7 +117,9 @@ TEST(BackupCrashTest, TheNextBackupRemovesWhatThePowerCutLeft) {
   EXPECT_EQ(Check(&later, kBackupPath), "");
 }
 
-// Each operation of a backup fails, one at a time.
+// Each operation on the backup's files fails, one at a time. Those on the
+// database's own, as when RocksDB gets to removing an old file, are not counted:
+// they may be nobody's failure.
 TEST(BackupCrashTest, AFailedOperationLeavesNothingAndDisturbsNobody) {
   using Target = io::SimFault::Target;
   for (const Target target :
@@ -135,12 +137,14 @@ TEST(BackupCrashTest, AFailedOperationLeavesNothingAndDisturbsNobody) {
       plan.fault.target = target;
       plan.fault.effect = io::SimFault::Effect::kNoSpace;
       plan.fault.nth = nth;
+      plan.fault.path_prefix = kBackupPath;
       machine.disk().SetPlan(plan);
       const absl::Status status = (*db)->Backup(kBackupPath);
       struck = machine.disk().fault_struck();
       machine.disk().SetPlan({});
       if (!struck) {
         ASSERT_TRUE(status.ok()) << status;
+        EXPECT_GE(nth, 3u);
         break;
       }
       ASSERT_FALSE(status.ok());

@@ -191,6 +191,19 @@ TEST_F(SimDiskTest, AFaultStrikesTheNthOfItsTargetOnceOrForEver) {
   }
 }
 
+TEST_F(SimDiskTest, AFaultPassesOverThePathsThatItDoesNotName) {
+  SimPlan plan;
+  plan.fault = {SimFault::Target::kNames, SimFault::Effect::kNoSpace, 1,
+                /*for_ever=*/true, "/other"};
+  disk_.SetPlan(plan);
+  ASSERT_TRUE(disk_.Link("/d/f", "/d/g").ok());
+  ASSERT_TRUE(disk_.Rename("/d/g", "/d/h").ok());
+  EXPECT_FALSE(disk_.fault_struck());
+  EXPECT_TRUE(absl::IsResourceExhausted(disk_.Link("/d/f", "/other")));
+  EXPECT_TRUE(absl::IsResourceExhausted(disk_.Rename("/d/h", "/other")));
+  EXPECT_TRUE(disk_.fault_struck());
+}
+
 TEST_F(SimDiskTest, AShortWriteStoresHalfAndWriteAllGoesOn) {
   SimPlan plan;
   plan.fault = {SimFault::Target::kWrites, SimFault::Effect::kShortWrite, 1,
