@@ -118,8 +118,8 @@ TEST(BackupCrashTest, TheNextBackupRemovesWhatThePowerCutLeft) {
 }
 
 // Each operation on the backup's files fails, one at a time. Those on the
-// database's own, as when RocksDB gets to removing an old file, are not counted:
-// they may be nobody's failure.
+// database's own, as when RocksDB gets to removing an old file, are not
+// counted: they may be nobody's failure.
 TEST(BackupCrashTest, AFailedOperationLeavesNothingAndDisturbsNobody) {
   using Target = io::SimFault::Target;
   for (const Target target :

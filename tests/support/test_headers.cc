@@ -1,0 +1,3 @@
+// Nothing but the headers; a library needs a source.
+
+#include "tests/support/test_headers.h"
