@@ -1,5 +1,8 @@
 #include "schema/key_layout.h"
 
+#include <algorithm>
+
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -7,6 +10,11 @@
 
 namespace engram::schema {
 namespace {
+
+// Of a key of a shared family: what all members' keys but vectors begin with,
+// and where the member's own key begins.
+constexpr absl::string_view kMemberPrefix = "s/";
+constexpr size_t kMemberKeyStart = 2 + sizeof(uint64_t);
 
 void AppendBigEndian(uint64_t value, int bytes, std::string* out) {
   for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8) {
@@ -70,6 +78,44 @@ uint64_t FamilyNumber(absl::string_view name) {
   // Also "+00001" reads as a number, but is no name of ours.
   if (!absl::SimpleAtoi(name, &number)) return 0;
   return FamilyName(number).substr(1) == name ? number : 0;
+}
+
+std::string MemberName(absl::string_view family, uint64_t space_id) {
+  return absl::StrCat(family, "/", space_id);
+}
+
+FamilyPlace PlaceOf(absl::string_view name) {
+  FamilyPlace place;
+  const size_t slash = name.find('/');
+  place.family = name.substr(0, slash);
+  if (slash == absl::string_view::npos) return place;
+  const absl::string_view number = name.substr(slash + 1);
+  // Also "+17" reads as a number, but is no name of ours.
+  if (!absl::SimpleAtoi(number, &place.member) || place.member == 0 ||
+      absl::StrCat(place.member) != number) {
+    return {};
+  }
+  return place;
+}
+
+std::string MemberKey(uint64_t member, absl::string_view key) {
+  const bool is_vector = absl::ConsumePrefix(&key, kVectorPrefix);
+  std::string shared =
+      NumberedKey(is_vector ? kVectorPrefix : kMemberPrefix, member);
+  shared.append(key.data(), key.size());
+  return shared;
+}
+
+uint64_t MemberOfKey(absl::string_view shared_key) {
+  const absl::string_view number = shared_key.substr(0, kMemberKeyStart);
+  return std::max(NumberInKey(kMemberPrefix, number),
+                  NumberInKey(kVectorPrefix, number));
+}
+
+std::string KeyOfMember(absl::string_view shared_key) {
+  const absl::string_view rest = shared_key.substr(kMemberKeyStart);
+  if (absl::StartsWith(shared_key, kMemberPrefix)) return std::string(rest);
+  return absl::StrCat(kVectorPrefix, rest);
 }
 
 }  // namespace engram::schema

@@ -7,6 +7,10 @@
 //                             r/<id>                   current records
 //                             v/<segment><generation>  vectors
 //
+//   a family that small spaces share, its members
+//     s/<space id><key>                     all keys of a space but
+//     v/<space id><segment><generation>     those of its vectors
+//
 // v/ sorts last: engine-driven compaction ends before it, so that vectors,
 // which never change, are not rewritten.
 
@@ -44,6 +48,27 @@ std::string FamilyName(uint64_t number);
 
 // The number in such a name; 0 if it is none.
 uint64_t FamilyNumber(absl::string_view name);
+
+// Where the keys of a space are: in a family of its own, "p000001", or in one
+// that it shares, "p000002/17" for the space with the id 17.
+struct FamilyPlace {
+  absl::string_view family;
+  uint64_t member = 0;  // 0: the family is its own
+};
+
+std::string MemberName(absl::string_view family, uint64_t space_id);
+
+// Points into `name`. Where that is no name of a place, the family is none.
+FamilyPlace PlaceOf(absl::string_view name);
+
+// The key of a member in the family that it shares. Also of a prefix of keys,
+// which must not be shorter than kVectorPrefix: none for all that is no vector.
+std::string MemberKey(uint64_t member, absl::string_view key);
+
+// The other way round: which member a key of a shared family belongs to, 0 if
+// it is no such key, and its key there.
+uint64_t MemberOfKey(absl::string_view shared_key);
+std::string KeyOfMember(absl::string_view shared_key);
 
 }  // namespace engram::schema
 

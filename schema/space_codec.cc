@@ -161,7 +161,10 @@ absl::StatusOr<CatalogEntry> DecodeCatalogEntry(uint64_t space_id,
     return absl::DataLossError(absl::StrCat(
         "catalog entry ", space_id, " describes space ", entry.space.id));
   }
-  if (!entry.family.empty() && FamilyNumber(entry.family) == 0) {
+  const FamilyPlace place = PlaceOf(entry.family);
+  if (!entry.family.empty() &&
+      (FamilyNumber(place.family) == 0 ||
+       (place.member != 0 && place.member != space_id))) {
     return absl::DataLossError(
         absl::StrCat("catalog entry ", space_id, ": impossible family name"));
   }

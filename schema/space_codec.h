@@ -49,7 +49,8 @@ absl::StatusOr<SpaceDescription> DecodeSpaceDescription(
 struct CatalogEntry {
   SpaceDescription space;
   Lsn created_lsn = 0;
-  std::string family;    // empty until the first checkpoint
+  // A name for PlaceOf(); empty until the first checkpoint.
+  std::string family;
   bool dropped = false;  // only the family is left to be removed
 };
 

@@ -1,7 +1,10 @@
 // Checkpoints: what is indexed goes to RocksDB, and the log is shortened.
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/db/db_impl.h"
@@ -21,6 +24,11 @@ constexpr int64_t kRetryMicros = 1'000'000;
 
 // How often a log that stays long is checkpointed.
 constexpr int64_t kLongLogMicros = 100'000;
+
+// Of spaces that share a family, in one ingestion: its two tables and their
+// syncs cost as much as some dozen small spaces do.
+constexpr size_t kSavedTogetherMax = 64;
+constexpr uint64_t kSavedTogetherBytes = uint64_t{16} << 20;
 
 }  // namespace
 
@@ -189,49 +197,69 @@ void DbImpl::EndCheckpoint(const CheckpointInfo& before,
       [info](EventListener& listener) { listener.OnCheckpointEnd(info); });
 }
 
-absl::Status DbImpl::AssignFamilies(
-    absl::Span<const space::SpaceEntry> entries) {
-  std::vector<SpacePtr> spaces;
-  std::vector<schema::CatalogEntry> assigned;
-  for (const space::SpaceEntry& entry : entries) {
-    if (!entry.state->HasUnsaved() || !entry.state->family().empty()) continue;
-    const std::string family = schema::FamilyName(catalog_.next_family++);
-    ENGRAM_RETURN_IF_ERROR(store_->CreateFamily(family));
-    spaces.push_back(entry.state);
-    assigned.push_back(space::MakeCatalogEntry(*entry.state, false));
-    assigned.back().family = family;
-  }
-  if (assigned.empty()) return absl::OkStatus();
-  // A space gets its family, and so a head, only once the catalog says so:
-  // recovery drops families that nobody owns. If this fails, the next
-  // checkpoint assigns others.
-  catalog_.next_space_id = next_space_id_.load(std::memory_order_relaxed);
-  ENGRAM_RETURN_IF_ERROR(
-      space::SaveCatalog(store_.get(), catalog_, {assigned, {}, {}}));
-  for (size_t i = 0; i < spaces.size(); ++i) {
-    spaces[i]->set_family(assigned[i].family);
-  }
-  return absl::OkStatus();
-}
-
+// By family, and there by id.
 absl::Status DbImpl::SaveSpaces(absl::Span<const space::SpaceEntry> entries) {
-  absl::Status first_error;
+  std::vector<SpacePtr> alone;
+  std::map<std::string, std::map<uint64_t, SpacePtr>> members;
   for (const space::SpaceEntry& entry : entries) {
     // A space that was dropped meanwhile keeps its family until we drop it.
-    if (!entry.state->HasUnsaved() || entry.state->family().empty()) continue;
-    const absl::StatusOr<uint64_t> bytes = space::CheckpointSpace(
-        entry.state.get(), store_.get(),
-        [this](Lsn lsn) { return writer_->WaitDurable(lsn); });
-    if (!bytes.ok()) {
-      // The others need not suffer: what this one lacks, the log keeps.
-      first_error.Update(bytes.status());
-      continue;
+    const std::string family = entry.state->family();
+    if (!entry.state->HasUnsaved() || family.empty()) continue;
+    const schema::FamilyPlace place = schema::PlaceOf(family);
+    if (place.member == 0) {
+      alone.push_back(entry.state);
+    } else {
+      members[std::string(place.family)][place.member] = entry.state;
     }
-    MutexLock lock(progress_mutex_);
-    checkpoint_bytes_ += *bytes;
-    ++spaces_saved_;
+  }
+  absl::Status first_error;
+  for (const SpacePtr& space : alone) {
+    first_error.Update(SaveTogether({space.get()}));
+  }
+  for (const auto& [family, spaces] : members) {
+    first_error.Update(SaveMembers(spaces));
   }
   return first_error;
+}
+
+// As many at a time as one ingestion is worth.
+absl::Status DbImpl::SaveMembers(const std::map<uint64_t, SpacePtr>& spaces) {
+  absl::Status first_error;
+  std::vector<space::SpaceState*> chosen;
+  uint64_t bytes = 0;
+  const auto save_chosen = [&] {
+    if (chosen.empty()) return;
+    if (!SaveTogether(chosen).ok()) {
+      // The others need not suffer from what one of them lacks.
+      for (space::SpaceState* const space : chosen) {
+        first_error.Update(SaveTogether({space}));
+      }
+    }
+    chosen.clear();
+    bytes = 0;
+  };
+  for (const auto& [id, space] : spaces) {
+    chosen.push_back(space.get());
+    bytes += space->record_bytes();
+    if (chosen.size() == kSavedTogetherMax || bytes >= kSavedTogetherBytes) {
+      save_chosen();
+    }
+  }
+  save_chosen();
+  return first_error;
+}
+
+// What is not saved, the log keeps.
+absl::Status DbImpl::SaveTogether(absl::Span<space::SpaceState* const> spaces) {
+  ENGRAM_ASSIGN_OR_RETURN(
+      const space::SavedSpaces saved,
+      space::CheckpointSpaces(spaces, store_.get(), [this](Lsn lsn) {
+        return writer_->WaitDurable(lsn);
+      }));
+  MutexLock lock(progress_mutex_);
+  checkpoint_bytes_ += saved.bytes;
+  spaces_saved_ += saved.spaces;
+  return absl::OkStatus();
 }
 
 absl::Status DbImpl::SaveCatalogAndRecycle(Lsn published) {
@@ -292,55 +320,6 @@ absl::Status DbImpl::SaveCatalogAndRecycle(Lsn published) {
   absl::Status first_error = writer_->Recycle(low_water);
   first_error.Update(DropFamilies(std::move(dropped)));
   return first_error;
-}
-
-// Its family keeps what was replaced until it is compacted.
-absl::Status DbImpl::RewriteSpace(const space::SpaceEntry& entry) {
-  ENGRAM_ASSIGN_OR_RETURN(const uint64_t bytes,
-                          entry.state->Rewrite(store_.get()));
-  MutexLock lock(progress_mutex_);
-  checkpoint_bytes_ += bytes;
-  return absl::OkStatus();
-}
-
-absl::Status DbImpl::CompactFamilies(
-    absl::Span<const space::SpaceEntry> entries) {
-  ENGRAM_RETURN_IF_ERROR(store_->CompactIfNeeded(kv::kDefaultFamily));
-  for (const space::SpaceEntry& entry : entries) {
-    const std::string family = entry.state->family();
-    if (family.empty() || entry.state->dropped_lsn() != 0) continue;
-    if (entry.state->IsMostlyDead()) {
-      ENGRAM_RETURN_IF_ERROR(RewriteSpace(entry));
-      ENGRAM_RETURN_IF_ERROR(store_->CompactFamily(family));
-      continue;
-    }
-    ENGRAM_RETURN_IF_ERROR(store_->CompactIfNeeded(family));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status DbImpl::DropFamilies(std::vector<schema::CatalogEntry> dropped) {
-  std::vector<uint64_t> gone;
-  absl::Status status;
-  for (schema::CatalogEntry& entry : dropped) {
-    if (entry.family.empty()) continue;
-    if (status.ok()) {
-      status = store_->DropFamily(entry.family);
-      if (absl::IsNotFound(status)) status = absl::OkStatus();
-    }
-    if (status.ok()) {
-      gone.push_back(entry.space.id);
-    } else {
-      registry_.AddDropped(std::move(entry));
-    }
-  }
-  if (!gone.empty()) {
-    // An entry leaves the catalog only after its family is gone. Should this
-    // fail, it is dropped once more by the next owner, which does no harm.
-    ENGRAM_RETURN_IF_ERROR(
-        space::SaveCatalog(store_.get(), catalog_, {{}, gone, {}}));
-  }
-  return status;
 }
 
 }  // namespace engram::internal

@@ -27,6 +27,7 @@
 #include "engine/db/database_files.h"
 #include "engine/db/environment.h"
 #include "engine/db/event_queue.h"
+#include "engine/db/family_assigner.h"
 #include "engine/db/load_queue.h"
 #include "engine/db/log_meter.h"
 #include "engine/db/operation_gate.h"
@@ -278,11 +279,17 @@ class DbImpl final : public wal::GroupSink {
   CheckpointInfo CheckpointTotals() const;
   CheckpointInfo BeginCheckpoint();
   void EndCheckpoint(const CheckpointInfo& before, const absl::Status& status);
-  absl::Status AssignFamilies(absl::Span<const space::SpaceEntry> entries)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status SaveSpaces(absl::Span<const space::SpaceEntry> entries)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+  absl::Status SaveMembers(const std::map<uint64_t, SpacePtr>& spaces)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+  absl::Status SaveTogether(absl::Span<space::SpaceState* const> spaces)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status SaveCatalogAndRecycle(Lsn published)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+
+  // --- db_families.cc
+  absl::Status AssignFamilies(absl::Span<const space::SpaceEntry> entries)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status RewriteSpace(const space::SpaceEntry& entry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
@@ -372,6 +379,7 @@ class DbImpl final : public wal::GroupSink {
   // One checkpoint at a time.
   Mutex checkpoint_mutex_;
   schema::Catalog catalog_ ABSL_GUARDED_BY(checkpoint_mutex_);
+  FamilyAssigner families_ ABSL_GUARDED_BY(checkpoint_mutex_);
   CheckpointPace pace_ ABSL_GUARDED_BY(checkpoint_mutex_);
   uint64_t paced_bytes_ ABSL_GUARDED_BY(checkpoint_mutex_) = 0;  // of the log
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -125,6 +127,7 @@ DbImpl::DbImpl(const std::string& path, const Options& options,
                                             pressure};
               }),
       log_meter_(options.checkpoint_wal_bytes / kPaceSteps),
+      families_(options.max_dedicated_spaces),
       pace_(options.checkpoint_wal_bytes) {}
 
 absl::StatusOr<std::shared_ptr<DbImpl>> DbImpl::Open(
@@ -279,14 +282,16 @@ absl::Status DbImpl::LoadSpaces() {
   catalog_exists_ = loaded.exists;
   MarkReplaced(&loaded.entries);
   next_space_id_.store(loaded.catalog.next_space_id, std::memory_order_relaxed);
-  std::vector<std::string> unlisted = store_->Families();
   uint64_t last_family = 0;
-  for (const std::string& family : unlisted) {
+  std::set<std::string> unlisted;
+  for (std::string& family : store_->Families()) {
     last_family = std::max(last_family, schema::FamilyNumber(family));
+    unlisted.insert(std::move(family));
   }
+  FamilyAssigner families(options_.max_dedicated_spaces);
   for (const schema::CatalogEntry& entry : loaded.entries) {
-    unlisted.erase(std::remove(unlisted.begin(), unlisted.end(), entry.family),
-                   unlisted.end());
+    unlisted.erase(std::string(schema::PlaceOf(entry.family).family));
+    if (!entry.family.empty()) families.Add(entry.family);
     if (entry.dropped) {
       registry_.AddDropped(entry);
     } else {
@@ -299,21 +304,23 @@ absl::Status DbImpl::LoadSpaces() {
   MutexLock lock(checkpoint_mutex_);
   catalog_ = loaded.catalog;
   catalog_.next_family = std::max(catalog_.next_family, last_family + 1);
+  families_ = std::move(families);
   MutexLock progress_lock(progress_mutex_);
   low_water_lsn_ = catalog_.low_water_lsn;
-  unlisted_families_ = std::move(unlisted);
+  unlisted_families_.assign(unlisted.begin(), unlisted.end());
   return CheckUnlistedFamilies();
 }
 
-// A family is made before the catalog lists it, and gets its first head after
+// A family is made before the catalog lists it, and gets its first key after
 // that. So an unlisted one is empty, or the catalog was lost.
 absl::Status DbImpl::CheckUnlistedFamilies() const {
   for (const std::string& family : unlisted_families_) {
-    const absl::Status status = store_->Get(family, schema::kHeadKey).status();
-    if (absl::IsNotFound(status)) continue;
-    ENGRAM_RETURN_IF_ERROR(status);
-    return absl::DataLossError(absl::StrCat(
-        "column family ", family, ": holds a space that the catalog lacks"));
+    ENGRAM_RETURN_IF_ERROR(store_->Scan(
+        family, "", [&family](absl::string_view, absl::string_view) {
+          return absl::DataLossError(
+              absl::StrCat("column family ", family,
+                           ": holds a space that the catalog lacks"));
+        }));
   }
   return absl::OkStatus();
 }

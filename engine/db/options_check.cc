@@ -57,6 +57,10 @@ constexpr uint32_t kEfSearchDefault = 100;
 constexpr uint64_t kSegmentsMin = 4;
 constexpr uint64_t kAsyncWritesMax = 1'000'000;
 constexpr uint64_t kDeadLettersMax = 1'000'000;
+// Each is a family of RocksDB's, and there may be four times as many with large
+// spaces.
+constexpr uint64_t kDedicatedSpacesMax = 10'000;
+
 constexpr uint64_t kRateMax = 1'000'000'000'000;
 
 absl::Status CheckRange(absl::string_view name, uint64_t value, uint64_t low,
@@ -126,6 +130,9 @@ absl::Status CheckOptions(const Options& options) {
       "dead_letters_max", options.dead_letters_max, 1, kDeadLettersMax));
   ENGRAM_RETURN_IF_ERROR(CheckRange(
       "checkpoint_wal_bytes", options.checkpoint_wal_bytes, 1, UINT64_MAX));
+  ENGRAM_RETURN_IF_ERROR(CheckRange("max_dedicated_spaces",
+                                    options.max_dedicated_spaces, 0,
+                                    kDedicatedSpacesMax));
   ENGRAM_RETURN_IF_ERROR(CheckRange(
       "pending_records_max", options.pending_records_max, 1, UINT64_MAX));
   ENGRAM_RETURN_IF_ERROR(CheckRange("pending_bytes_max",

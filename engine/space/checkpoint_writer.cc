@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -151,40 +152,7 @@ absl::Status PutRecords(const SpaceSnapshot& snapshot, uint64_t space_id,
   return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> Save(SpaceState* space, SpaceSnapshot* snapshot,
-                              schema::Head* head, kv::Store* store) {
-  ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<kv::Ingest> ingest,
-                          store->NewIngest(space->family()));
-  ENGRAM_RETURN_IF_ERROR(
-      PutVectors(*space, *snapshot, *store, head, ingest.get()));
-  ENGRAM_RETURN_IF_ERROR(PutDeadLetters(*snapshot, space->id(), ingest.get()));
-  ENGRAM_RETURN_IF_ERROR(PutLinks(*store, space->family(), snapshot->previous,
-                                  &snapshot->links, head, ingest.get()));
-  const std::string encoded_head = schema::EncodeHead(*head);
-  if (encoded_head.size() > schema::kHeadBytesMax) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "space \"", space->name(), "\": the head has ", encoded_head.size(),
-        " bytes, readers take up to ", schema::kHeadBytesMax));
-  }
-  ENGRAM_RETURN_IF_ERROR(ingest->Put(schema::kHeadKey, encoded_head));
-  ENGRAM_RETURN_IF_ERROR(PutRecords(*snapshot, space->id(), ingest.get()));
-  ENGRAM_RETURN_IF_ERROR(ingest->Commit());
-  return ingest->bytes();
-}
-
-}  // namespace
-
-absl::StatusOr<uint64_t> CheckpointSpace(
-    SpaceState* space, kv::Store* store,
-    absl::FunctionRef<absl::Status(Lsn)> wait_durable) {
-  if (!space->HasUnsaved()) return 0;
-  SpaceSnapshot snapshot = space->BeginCheckpoint();
-  if (space->dropped_lsn() != 0) {
-    // Records that waited were left out of the index, but a power cut may still
-    // take the drop, and then the space is as it was.
-    space->AbortCheckpoint();
-    return 0;
-  }
+schema::Head HeadOf(SpaceState* space, const SpaceSnapshot& snapshot) {
   schema::Head head;
   head.generation = space->NextGeneration();
   head.checkpoint_lsn = snapshot.lsn;
@@ -197,22 +165,101 @@ absl::StatusOr<uint64_t> CheckpointSpace(
   head.centre = snapshot.centre;
   head.vector_parts = snapshot.previous.vector_parts;
   head.dead_letters = snapshot.dead_letter_count;
-  absl::Status durable = wait_durable(snapshot.lsn);
-  const uint64_t rows =
-      uint64_t{snapshot.previous.slot_count} + snapshot.rows.size();
-  if (durable.ok() && rows > kRowsMax) {
-    durable = absl::ResourceExhaustedError(absl::StrCat(
-        "space \"", space->name(), "\": would have ", rows,
+  return head;
+}
+
+// What one space saves, from the snapshot to the commit.
+class Saving {
+ public:
+  explicit Saving(SpaceState* space)
+      : space_(*space),
+        snapshot_(space->BeginCheckpoint()),
+        head_(HeadOf(space, snapshot_)) {}
+
+  ~Saving() {
+    if (!ended_) space_.AbortCheckpoint();
+  }
+
+  Saving(const Saving&) = delete;
+  Saving& operator=(const Saving&) = delete;
+
+  Lsn lsn() const { return snapshot_.lsn; }
+
+  absl::Status Put(kv::Store* store, kv::Ingest* ingest) {
+    ENGRAM_RETURN_IF_ERROR(CheckRows());
+    ENGRAM_RETURN_IF_ERROR(
+        PutVectors(space_, snapshot_, *store, &head_, ingest));
+    ENGRAM_RETURN_IF_ERROR(PutDeadLetters(snapshot_, space_.id(), ingest));
+    ENGRAM_RETURN_IF_ERROR(PutLinks(*store, space_.family(), snapshot_.previous,
+                                    &snapshot_.links, &head_, ingest));
+    const std::string encoded_head = schema::EncodeHead(head_);
+    if (encoded_head.size() > schema::kHeadBytesMax) {
+      return absl::ResourceExhaustedError(absl::StrCat(
+          "space \"", space_.name(), "\": the head has ", encoded_head.size(),
+          " bytes, readers take up to ", schema::kHeadBytesMax));
+    }
+    ENGRAM_RETURN_IF_ERROR(ingest->Put(schema::kHeadKey, encoded_head));
+    return PutRecords(snapshot_, space_.id(), ingest);
+  }
+
+  void Commit(kv::Store* store) {
+    space_.CommitCheckpoint(store, head_);
+    ended_ = true;
+  }
+
+ private:
+  absl::Status CheckRows() const {
+    const uint64_t rows =
+        uint64_t{snapshot_.previous.slot_count} + snapshot_.rows.size();
+    if (rows <= kRowsMax) return absl::OkStatus();
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "space \"", space_.name(), "\": would have ", rows,
         " rows, the limit is ", kRowsMax, "; Compact() numbers them anew"));
   }
-  absl::StatusOr<uint64_t> bytes =
-      durable.ok() ? Save(space, &snapshot, &head, store) : durable;
-  if (!bytes.ok()) {
-    space->AbortCheckpoint();
-    return bytes.status();
+
+  SpaceState& space_;
+  SpaceSnapshot snapshot_;
+  schema::Head head_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+absl::StatusOr<SavedSpaces> CheckpointSpaces(
+    absl::Span<SpaceState* const> spaces, kv::Store* store,
+    absl::FunctionRef<absl::Status(Lsn)> wait_durable) {
+  std::vector<std::unique_ptr<Saving>> savings;
+  std::vector<SpaceState*> saved;
+  Lsn last_lsn = 0;
+  for (SpaceState* const space : spaces) {
+    if (!space->HasUnsaved()) continue;
+    auto saving = std::make_unique<Saving>(space);
+    // Records that waited were left out of the index, but a power cut may still
+    // take the drop, and then the space is as it was.
+    if (space->dropped_lsn() != 0) continue;
+    last_lsn = std::max(last_lsn, saving->lsn());
+    savings.push_back(std::move(saving));
+    saved.push_back(space);
   }
-  space->CommitCheckpoint(store, head);
-  return bytes;
+  if (savings.empty()) return SavedSpaces();
+  ENGRAM_RETURN_IF_ERROR(wait_durable(last_lsn));
+  ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<kv::Ingest> ingest,
+                          store->NewIngest(saved.front()->family()));
+  for (size_t i = 0; i < savings.size(); ++i) {
+    if (spaces.size() > 1) ingest->SelectMember(saved[i]->id());
+    ENGRAM_RETURN_IF_ERROR(savings[i]->Put(store, ingest.get()));
+  }
+  ENGRAM_RETURN_IF_ERROR(ingest->Commit());
+  for (const std::unique_ptr<Saving>& saving : savings) saving->Commit(store);
+  return SavedSpaces{savings.size(), ingest->bytes()};
+}
+
+absl::StatusOr<uint64_t> CheckpointSpace(
+    SpaceState* space, kv::Store* store,
+    absl::FunctionRef<absl::Status(Lsn)> wait_durable) {
+  ENGRAM_ASSIGN_OR_RETURN(const SavedSpaces saved,
+                          CheckpointSpaces({space}, store, wait_durable));
+  return saved.bytes;
 }
 
 }  // namespace engram::space

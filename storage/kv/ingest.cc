@@ -26,10 +26,10 @@ struct Ingest::Table {
   uint64_t entries = 0;
 };
 
-Ingest::Ingest(Store* store, Store::FamilyRef family,
-               std::string scratch_prefix)
+Ingest::Ingest(Store* store, Store::Target target, std::string scratch_prefix)
     : store_(store),
-      family_(std::move(family)),
+      family_(std::move(target.family)),
+      member_(target.member),
       scratch_prefix_(std::move(scratch_prefix)) {}
 
 Ingest::~Ingest() {
@@ -54,14 +54,24 @@ absl::StatusOr<Ingest::Table*> Ingest::TableFor(absl::string_view key) {
   return table.get();
 }
 
+absl::string_view Ingest::StoredKey(absl::string_view key,
+                                    std::string* buffer) const {
+  if (member_ == 0) return key;
+  *buffer = schema::MemberKey(member_, key);
+  return *buffer;
+}
+
 absl::Status Ingest::Put(absl::string_view key, absl::string_view value) {
+  std::string buffer;
   ENGRAM_ASSIGN_OR_RETURN(Table* const table, TableFor(key));
-  return ToStatus(table->writer.Put(ToSlice(key), ToSlice(value)));
+  return ToStatus(
+      table->writer.Put(ToSlice(StoredKey(key, &buffer)), ToSlice(value)));
 }
 
 absl::Status Ingest::Delete(absl::string_view key) {
+  std::string buffer;
   ENGRAM_ASSIGN_OR_RETURN(Table* const table, TableFor(key));
-  return ToStatus(table->writer.Delete(ToSlice(key)));
+  return ToStatus(table->writer.Delete(ToSlice(StoredKey(key, &buffer))));
 }
 
 absl::Status Ingest::Commit() {

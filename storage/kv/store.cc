@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
+#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -162,28 +164,41 @@ std::vector<std::string> Store::Families() const {
   return names;
 }
 
-absl::StatusOr<Store::FamilyRef> Store::Find(absl::string_view family) const {
+absl::StatusOr<Store::Target> Store::Find(absl::string_view family) const {
+  const schema::FamilyPlace place = schema::PlaceOf(family);
   MutexLock lock(mutex_);
-  const auto it = families_.find(family);
+  const auto it = families_.find(place.family);
   if (it == families_.end()) {
     return absl::NotFoundError(absl::StrCat("no column family ", family));
   }
-  return it->second;
+  return Target{it->second, place.member};
 }
 
 absl::Status Store::CreateFamily(absl::string_view name) {
+  return CreateFamilies({std::string(name)});
+}
+
+absl::Status Store::CreateFamilies(absl::Span<const std::string> names) {
   ENGRAM_CHECK(!read_only_);  // RocksDB itself does not refuse
+  if (names.empty()) return absl::OkStatus();
   ENGRAM_RETURN_IF_ERROR(CheckRunning());
-  rocksdb::ColumnFamilyHandle* handle = nullptr;
-  ENGRAM_RETURN_IF_ERROR(ToStatus(db_->CreateColumnFamily(
-      MakeFamilyOptions(block_cache_), std::string(name), &handle)));
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  const rocksdb::Status status = db_->CreateColumnFamilies(
+      MakeFamilyOptions(block_cache_), {names.begin(), names.end()}, &handles);
+  // After a failure, of those that were made before it.
   MutexLock lock(mutex_);
-  families_[std::string(name)] = FamilyRef(handle);
-  return absl::OkStatus();
+  for (size_t i = 0; i < handles.size(); ++i) {
+    families_[names[i]] = FamilyRef(handles[i]);
+  }
+  return ToStatus(status);
 }
 
 absl::Status Store::DropFamily(absl::string_view name) {
   ENGRAM_CHECK(!read_only_ && name != kDefaultFamily);
+  if (schema::PlaceOf(name).member != 0) {
+    ENGRAM_RETURN_IF_ERROR(Find(name).status());
+    return DropMembers({std::string(name)});
+  }
   ENGRAM_RETURN_IF_ERROR(CheckRunning());
   FamilyRef family;
   {
@@ -204,12 +219,42 @@ absl::Status Store::DropFamily(absl::string_view name) {
   return status;
 }
 
+// A delete of each key, and not of a range: see ScanKeys().
+absl::Status Store::DropMembers(absl::Span<const std::string> names) {
+  ENGRAM_CHECK(!read_only_);
+  std::map<absl::string_view, std::set<uint64_t>> members;  // by family
+  for (const std::string& name : names) {
+    const schema::FamilyPlace place = schema::PlaceOf(name);
+    ENGRAM_CHECK(place.member != 0);
+    members[place.family].insert(place.member);
+  }
+  for (const auto& [family, ids] : members) {
+    absl::StatusOr<std::unique_ptr<Ingest>> ingest = NewIngest(family);
+    if (absl::IsNotFound(ingest.status())) continue;
+    ENGRAM_RETURN_IF_ERROR(ingest.status());
+    for (const uint64_t id : ids) {
+      (*ingest)->SelectMember(id);
+      ENGRAM_RETURN_IF_ERROR(
+          Scan(schema::MemberName(family, id), "",
+               [&ingest](absl::string_view key, absl::string_view) {
+                 return (*ingest)->Delete(key);
+               }));
+    }
+    ENGRAM_RETURN_IF_ERROR((*ingest)->Commit());
+  }
+  return absl::OkStatus();
+}
+
+std::string Store::Target::KeyOf(absl::string_view key) const {
+  return member == 0 ? std::string(key) : schema::MemberKey(member, key);
+}
+
 absl::StatusOr<std::string> Store::Get(absl::string_view family,
                                        absl::string_view key) const {
-  ENGRAM_ASSIGN_OR_RETURN(const FamilyRef handle, Find(family));
+  ENGRAM_ASSIGN_OR_RETURN(const Target target, Find(family));
   std::string value;
-  ENGRAM_RETURN_IF_ERROR(ToReadStatus(
-      db_->Get(rocksdb::ReadOptions(), handle.get(), ToSlice(key), &value)));
+  ENGRAM_RETURN_IF_ERROR(ToReadStatus(db_->Get(
+      rocksdb::ReadOptions(), target.family.get(), target.KeyOf(key), &value)));
   return value;
 }
 
@@ -227,17 +272,34 @@ absl::Status Store::Scan(
     absl::string_view family, absl::string_view prefix,
     absl::FunctionRef<absl::Status(absl::string_view, absl::string_view)> visit)
     const {
-  ENGRAM_ASSIGN_OR_RETURN(const FamilyRef handle, Find(family));
+  ENGRAM_ASSIGN_OR_RETURN(const Target target, Find(family));
+  ENGRAM_RETURN_IF_ERROR(ScanKeys(target, prefix, visit));
+  if (target.member == 0 || !prefix.empty()) return absl::OkStatus();
+  return ScanKeys(target, schema::kVectorPrefix, visit);
+}
+
+absl::Status Store::ScanKeys(
+    const Target& target, absl::string_view prefix,
+    absl::FunctionRef<absl::Status(absl::string_view, absl::string_view)> visit)
+    const {
+  const std::string stored_prefix = target.KeyOf(prefix);
   rocksdb::ReadOptions options;
   options.fill_cache = false;
   // We write none. Where RocksDB 7.8 looks for them, it ends the iteration
   // without an error when the first block of a level's next table is damaged.
   options.ignore_range_deletions = true;
   const std::unique_ptr<rocksdb::Iterator> it(
-      db_->NewIterator(options, handle.get()));
-  for (it->Seek(ToSlice(prefix));
-       it->Valid() && absl::StartsWith(ToView(it->key()), prefix); it->Next()) {
-    ENGRAM_RETURN_IF_ERROR(visit(ToView(it->key()), ToView(it->value())));
+      db_->NewIterator(options, target.family.get()));
+  std::string key;
+  for (it->Seek(stored_prefix);
+       it->Valid() && absl::StartsWith(ToView(it->key()), stored_prefix);
+       it->Next()) {
+    absl::string_view view = ToView(it->key());
+    if (target.member != 0) {
+      key = schema::KeyOfMember(view);
+      view = key;
+    }
+    ENGRAM_RETURN_IF_ERROR(visit(view, ToView(it->value())));
   }
   return ToReadStatus(it->status());
 }
@@ -245,14 +307,14 @@ absl::Status Store::Scan(
 absl::StatusOr<std::unique_ptr<Ingest>> Store::NewIngest(
     absl::string_view family) {
   ENGRAM_CHECK(!read_only_);
-  ENGRAM_ASSIGN_OR_RETURN(FamilyRef handle, Find(family));
+  ENGRAM_ASSIGN_OR_RETURN(Target target, Find(family));
   uint64_t number = 0;
   {
     MutexLock lock(mutex_);
     number = next_scratch_++;
   }
   return std::unique_ptr<Ingest>(new Ingest(
-      this, std::move(handle), absl::StrCat(scratch_path_, "/", number)));
+      this, std::move(target), absl::StrCat(scratch_path_, "/", number)));
 }
 
 absl::Status Store::CheckRunning() {
@@ -270,31 +332,49 @@ absl::Status Store::CheckRunning() {
 absl::Status Store::CompactIfNeeded(absl::string_view family) {
   ENGRAM_CHECK(!read_only_);
   ENGRAM_RETURN_IF_ERROR(CheckRunning());
-  ENGRAM_ASSIGN_OR_RETURN(const FamilyRef handle, Find(family));
+  ENGRAM_ASSIGN_OR_RETURN(const Target target, Find(family));
+  rocksdb::ColumnFamilyHandle* const handle = target.family.get();
   uint64_t tables = 0;
   std::string text;
-  if (db_->GetProperty(handle.get(), "rocksdb.num-files-at-level0", &text)) {
+  if (db_->GetProperty(handle, "rocksdb.num-files-at-level0", &text)) {
     tables = std::strtoull(text.c_str(), nullptr, 10);
   }
   rocksdb::ColumnFamilyMetaData family_tables;
-  db_->GetColumnFamilyMetaData(handle.get(), &family_tables);
+  db_->GetColumnFamilyMetaData(handle, &family_tables);
   if (family_tables.file_count >= kTablesMax &&
       family_tables.size / family_tables.file_count < kSmallTableBytes) {
-    return ToStatus(db_->CompactRange(rocksdb::CompactRangeOptions(),
-                                      handle.get(), nullptr, nullptr));
+    return ToStatus(db_->CompactRange(rocksdb::CompactRangeOptions(), handle,
+                                      nullptr, nullptr));
   }
   if (tables < kOverlappingTablesMax) return absl::OkStatus();
   const rocksdb::Slice end = ToSlice(schema::kVectorPrefix);
+  return ToStatus(
+      db_->CompactRange(rocksdb::CompactRangeOptions(), handle, nullptr, &end));
+}
+
+// Those of a member that start with `prefix`.
+absl::Status Store::CompactKeys(const Target& target,
+                                absl::string_view prefix) {
+  const std::string begin = target.KeyOf(prefix);
+  const std::string end =
+      Target{target.family, target.member + 1}.KeyOf(prefix);
+  const rocksdb::Slice begin_slice(begin);
+  const rocksdb::Slice end_slice(end);
   return ToStatus(db_->CompactRange(rocksdb::CompactRangeOptions(),
-                                    handle.get(), nullptr, &end));
+                                    target.family.get(), &begin_slice,
+                                    &end_slice));
 }
 
 absl::Status Store::CompactFamily(absl::string_view family) {
   ENGRAM_CHECK(!read_only_);
   ENGRAM_RETURN_IF_ERROR(CheckRunning());
-  ENGRAM_ASSIGN_OR_RETURN(const FamilyRef handle, Find(family));
+  ENGRAM_ASSIGN_OR_RETURN(const Target target, Find(family));
+  if (target.member != 0) {
+    ENGRAM_RETURN_IF_ERROR(CompactKeys(target, ""));
+    return CompactKeys(target, schema::kVectorPrefix);
+  }
   return ToStatus(db_->CompactRange(rocksdb::CompactRangeOptions(),
-                                    handle.get(), nullptr, nullptr));
+                                    target.family.get(), nullptr, nullptr));
 }
 
 absl::Status Store::CompactAll() {

@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "storage/base/mutex.h"
 
 namespace rocksdb {
@@ -48,6 +49,9 @@ struct StoreOptions {
 class Ingest;
 class StopListener;
 
+// A family is named as schema::FamilyPlace says. In one that is shared each
+// member has keys of its own; all of the below then is about these.
+//
 // Thread safety: all methods may be called concurrently, but for this: no
 // Ingest into a family may be open while the family is dropped. RocksDB latches
 // an error on *all* families when a write races with a drop. Reads may race.
@@ -72,33 +76,45 @@ class Store {
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
-  // All families but the default one, sorted.
+  // All families but the default one, sorted; of shared ones not the members.
   std::vector<std::string> Families() const;
 
+  // A family that is shared is made as any other; its members need no making.
   absl::Status CreateFamily(absl::string_view name);
 
-  // Removes a family with its files, once the last read of it ends. NOT_FOUND.
+  // The same for many: RocksDB writes all its options anew only once.
+  absl::Status CreateFamilies(absl::Span<const std::string> names);
+
+  // Removes a family with its files, once the last read of it ends, or the keys
+  // of a member. NOT_FOUND.
   absl::Status DropFamily(absl::string_view name);
+
+  // The same for many members of shared families, in one step for each family.
+  // A family that is not there is passed over.
+  absl::Status DropMembers(absl::Span<const std::string> names);
 
   // NOT_FOUND if there is no such key or family.
   absl::StatusOr<std::string> Get(absl::string_view family,
                                   absl::string_view key) const;
 
   // Calls `visit` for each key that starts with `prefix`, in order, until it
-  // returns an error, which is then returned.
+  // returns an error, which is then returned. Of a member, `prefix` is none or
+  // has at least two bytes.
   absl::Status Scan(absl::string_view family, absl::string_view prefix,
                     absl::FunctionRef<absl::Status(absl::string_view key,
                                                    absl::string_view value)>
                         visit) const;
 
-  // Starts a set of changes to one family. The store outlives it.
+  // Starts a set of changes to one family, or to members of a shared one. The
+  // store outlives it.
   absl::StatusOr<std::unique_ptr<Ingest>> NewIngest(absl::string_view family);
 
   // Merges the family's tables where many have gathered. Vectors (v/), which
   // never change, stay where they are unless their tables are many and small.
   absl::Status CompactIfNeeded(absl::string_view family);
 
-  // Rewrites all tables of a family: what was replaced gives its room back.
+  // Rewrites all tables of a family, or those with keys of a member: what was
+  // replaced gives its room back.
   absl::Status CompactFamily(absl::string_view family);
 
   // Rewrites all tables of all families.
@@ -123,7 +139,19 @@ class Store {
 
   Store(std::string scratch_path, const StoreOptions& options);
 
-  absl::StatusOr<FamilyRef> Find(absl::string_view family) const;
+  struct Target {
+    FamilyRef family;
+    uint64_t member = 0;
+
+    std::string KeyOf(absl::string_view key) const;
+  };
+
+  absl::StatusOr<Target> Find(absl::string_view family) const;
+  absl::Status ScanKeys(const Target& target, absl::string_view prefix,
+                        absl::FunctionRef<absl::Status(absl::string_view key,
+                                                       absl::string_view value)>
+                            visit) const;
+  absl::Status CompactKeys(const Target& target, absl::string_view prefix);
   absl::Status ToReadStatus(const rocksdb::Status& status) const;
   // Before each change. INTERNAL once RocksDB has stopped.
   absl::Status CheckRunning();
@@ -155,6 +183,10 @@ class Ingest {
   Ingest(const Ingest&) = delete;
   Ingest& operator=(const Ingest&) = delete;
 
+  // The keys that follow are of this member of the family, which is shared;
+  // members must ascend.
+  void SelectMember(uint64_t member) { member_ = member; }
+
   // Keys must ascend, those that start with v/ and the others each for
   // themselves.
   absl::Status Put(absl::string_view key, absl::string_view value);
@@ -171,12 +203,15 @@ class Ingest {
   friend class Store;
   struct Table;
 
-  Ingest(Store* store, Store::FamilyRef family, std::string scratch_prefix);
+  Ingest(Store* store, Store::Target target, std::string scratch_prefix);
 
   absl::StatusOr<Table*> TableFor(absl::string_view key);
+  // As the family has it; `buffer` may hold it.
+  absl::string_view StoredKey(absl::string_view key, std::string* buffer) const;
 
   Store* const store_;
   const Store::FamilyRef family_;
+  uint64_t member_ = 0;
   const std::string scratch_prefix_;
   std::unique_ptr<Table> main_;
   std::unique_ptr<Table> vectors_;

@@ -27,6 +27,7 @@ Options SimOptions() {
   options.wal_segment_bytes = 256 << 10;
   options.wal_limit_bytes = 2 << 20;
   options.flat_records_max = 20;
+  options.max_dedicated_spaces = 1;
   options.wal_backend = WalBackend::kPwrite;
   options.stats_interval = absl::ZeroDuration();  // a file of the real disk
   return options;

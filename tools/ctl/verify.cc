@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -58,6 +59,7 @@ class Verification {
   void CheckProducer(absl::string_view key, absl::string_view value);
   absl::Status ReadHead(const schema::CatalogEntry& entry);
   void CheckFamilies();
+  void CheckMembers(const std::string& family);
   void CheckEmpty(const std::string& family);
   void CountSpaces();
 
@@ -67,7 +69,9 @@ class Verification {
   std::unique_ptr<kv::Store> store_;
   bool catalog_readable_ = false;
   schema::Catalog catalog_;
-  std::vector<std::string> listed_families_;
+  std::set<uint64_t> listed_ids_;  // also of entries that are damaged
+  // By family; a member 0 has the family for itself.
+  std::map<std::string, std::set<uint64_t>> listed_members_;
   std::map<uint64_t, CatalogSpace> checkpoints_;  // by space id
   std::map<uint64_t, KnownSpace> known_;          // the same, and the log's
   Lsn known_durable_lsn_ = 0;
@@ -200,6 +204,7 @@ void Verification::CheckProducer(absl::string_view key,
 absl::Status Verification::ReadEntry(absl::string_view key,
                                      absl::string_view value) {
   const uint64_t id = schema::NumberInKey(schema::kCatalogEntryPrefix, key);
+  listed_ids_.insert(id);
   const absl::StatusOr<schema::CatalogEntry> entry =
       schema::DecodeCatalogEntry(id, value);
   if (!entry.ok()) {
@@ -212,14 +217,16 @@ absl::Status Verification::ReadEntry(absl::string_view key,
               absl::StrCat("the next space would be ", catalog_.next_space_id));
   }
   if (!entry->family.empty()) {
-    const bool taken = std::count(listed_families_.begin(),
-                                  listed_families_.end(), entry->family) > 0;
-    if (taken) {
+    const schema::FamilyPlace place = schema::PlaceOf(entry->family);
+    std::set<uint64_t>& members = listed_members_[std::string(place.family)];
+    const bool is_first = members.empty();
+    const bool is_shared = place.member != 0 && !members.contains(0);
+    const bool is_new = members.insert(place.member).second;
+    if (!is_new || !(is_first || is_shared)) {
       AddDamage(&report_, absl::StrCat("catalog, space ", id),
                 absl::StrCat("column family ", entry->family,
                              " belongs to another space as well"));
     }
-    listed_families_.push_back(entry->family);
   }
   if (entry->dropped) return absl::OkStatus();
   // Two entries may have one name: the drop of the older space is listed later
@@ -233,7 +240,8 @@ absl::Status Verification::ReadHead(const schema::CatalogEntry& entry) {
   CatalogSpace& space = checkpoints_[entry.space.id];
   space.family = entry.family;
   const std::vector<std::string> families = store_->Families();
-  if (!std::binary_search(families.begin(), families.end(), entry.family)) {
+  if (!std::binary_search(families.begin(), families.end(),
+                          schema::PlaceOf(entry.family).family)) {
     AddDamage(&report_, place,
               absl::StrCat("is missing; it belongs to space \"",
                            entry.space.name, "\""));
@@ -283,14 +291,15 @@ void Verification::CheckEmpty(const std::string& family) {
 }
 
 void Verification::CheckFamilies() {
-  std::vector<std::string> unlisted = store_->Families();
-  unlisted.erase(std::remove_if(unlisted.begin(), unlisted.end(),
-                                [this](const std::string& family) {
-                                  return std::count(listed_families_.begin(),
-                                                    listed_families_.end(),
-                                                    family) > 0;
-                                }),
-                 unlisted.end());
+  std::vector<std::string> unlisted;
+  for (const std::string& family : store_->Families()) {
+    const auto listed = listed_members_.find(family);
+    if (listed == listed_members_.end()) {
+      unlisted.push_back(family);
+    } else if (!listed->second.contains(0)) {
+      CheckMembers(family);
+    }
+  }
   if (unlisted.empty()) return;
   // An owner makes families first and lists them then, which may take longer
   // than three readings.
@@ -299,6 +308,26 @@ void Verification::CheckFamilies() {
   for (const std::string& family : unlisted) {
     AddWarning(&report_, absl::StrCat("column family ", family),
                "is not in the catalog; the next owner removes it");
+  }
+}
+
+// A space is listed before it has keys, until it has none.
+void Verification::CheckMembers(const std::string& family) {
+  std::set<uint64_t> reported;
+  const absl::Status status =
+      store_->Scan(family, "", [&](absl::string_view key, absl::string_view) {
+        const uint64_t member = schema::MemberOfKey(key);
+        if (!listed_ids_.contains(member) && reported.insert(member).second) {
+          AddDamage(&report_,
+                    absl::StrCat("column family ", family, ", key ",
+                                 absl::CHexEscape(key)),
+                    "belongs to no space of the catalog");
+        }
+        return absl::OkStatus();
+      });
+  if (!status.ok()) {
+    AddDamage(&report_, absl::StrCat("column family ", family),
+              std::string(status.message()));
   }
 }
 

@@ -181,6 +181,12 @@ struct Options {
   // last is larger, there may be more in use.
   uint64_t memory_budget_bytes = 0;
 
+  // So many spaces are saved in a RocksDB column family of their own; those
+  // that are saved for the first time later share families, unless they have
+  // megabytes to save. Each family costs 65 KB of memory. May be changed from
+  // one Open() to the next: spaces stay where they are.
+  uint64_t max_dedicated_spaces = 128;
+
   // Upper bounds of what one space may hold accepted but not yet indexed.
   // Such records are searched exactly, so they bound the cost of a search too.
   uint64_t pending_records_max = 20000;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "gtest/gtest.h"
 
 namespace engram::schema {
@@ -50,6 +51,51 @@ TEST(KeyLayoutTest, FamilyNamesRoundTrip) {
   for (const uint64_t number : kNumbers) {
     if (number == 0) continue;
     EXPECT_EQ(FamilyNumber(FamilyName(number)), number);
+  }
+}
+
+TEST(KeyLayoutTest, PlacesRoundTrip) {
+  EXPECT_EQ(PlaceOf("p000007").family, "p000007");
+  EXPECT_EQ(PlaceOf("p000007").member, 0u);
+  for (const uint64_t id : kNumbers) {
+    if (id == 0) continue;
+    const std::string name = MemberName("p000007", id);
+    EXPECT_EQ(PlaceOf(name).family, "p000007");
+    EXPECT_EQ(PlaceOf(name).member, id);
+  }
+}
+
+TEST(KeyLayoutTest, OnlyOneNameStandsForAPlace) {
+  for (const char* const name :
+       {"p000001/", "p000001/0", "p000001/x", "p000001/+1", "p000001/01",
+        "p000001/1/1", "p000001/-1", "p000001/ 1",
+        "p000001/99999999999999999999"}) {
+    EXPECT_EQ(PlaceOf(name).family, "") << name;
+    EXPECT_EQ(PlaceOf(name).member, 0u) << name;
+  }
+}
+
+TEST(KeyLayoutTest, KeysOfMembersRoundTripAndSortByMemberVectorsLast) {
+  const std::vector<std::string> keys = {
+      DeadLetterKey(1),   LinkPartKey(1, 0), std::string(kHeadKey),
+      RecordKey(""),      RecordKey("v/x"),  VectorPartKey(0, 1),
+      VectorPartKey(1, 0)};
+  std::string previous;
+  for (const bool vectors : {false, true}) {
+    for (const uint64_t member : {uint64_t{1}, uint64_t{255}, uint64_t{256}}) {
+      for (const std::string& key : keys) {
+        if (absl::StartsWith(key, kVectorPrefix) != vectors) continue;
+        const std::string shared = MemberKey(member, key);
+        EXPECT_EQ(MemberOfKey(shared), member);
+        EXPECT_EQ(KeyOfMember(shared), key);
+        EXPECT_LT(previous, shared);
+        EXPECT_EQ(shared >= kVectorPrefix, vectors);
+        previous = shared;
+      }
+    }
+  }
+  for (const char* const other : {"", "s/", "v/", "m/head", "r/12345678"}) {
+    EXPECT_EQ(MemberOfKey(other), 0u) << other;
   }
 }
 
