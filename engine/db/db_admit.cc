@@ -36,8 +36,8 @@ absl::StatusOr<DbImpl::Admission> DbImpl::Admit(
   }
   Admission admission;
   for (auto& [id, share] : shares) admission.push_back(std::move(share));
-  // The quotas first: who waits for one takes no room meanwhile.
-  absl::Status status;
+  // Memory and the quotas first: who waits for one takes no room meanwhile.
+  absl::Status status = AdmitToMemory(admission, deadline);
   for (Share& share : admission) {
     if (status.ok()) status = AdmitByQuota(&share, deadline);
   }
@@ -48,6 +48,18 @@ absl::StatusOr<DbImpl::Admission> DbImpl::Admit(
   if (status.ok()) return admission;
   for (const Share& share : admission) CancelShare(share);
   return status;
+}
+
+// Counted is also what is refused below. That only brings on a check.
+absl::Status DbImpl::AdmitToMemory(const Admission& admission,
+                                   int64_t deadline) {
+  if (!memory_gate_.is_limited()) return absl::OkStatus();
+  const absl::Status status = memory_gate_.Wait(MicrosLeft(deadline));
+  if (!status.ok()) return Refused(status, RefusalCause::kMemory);
+  uint64_t bytes = 0;
+  for (const Share& share : admission) bytes += share.demand.bytes;
+  if (memory_gate_.Count(bytes)) RequestMemoryCheck();
+  return absl::OkStatus();
 }
 
 absl::Status DbImpl::AdmitByQuota(Share* share, int64_t deadline) {

@@ -98,7 +98,9 @@ void DbImpl::CheckpointLoop() {
     {
       MutexLock checkpoint_lock(checkpoint_mutex_);
       status = all ? RunCheckpoint() : CheckpointOldest();
+      const uint64_t counted = memory_gate_.BeginCheck();
       if (status.ok()) status = KeepMemoryBudget();
+      memory_gate_.EndCheck(counted);
     }
     lock.Lock();
     if (!status.ok() && !stopping_) {

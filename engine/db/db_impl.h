@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <set>
@@ -30,6 +31,7 @@
 #include "engine/db/family_assigner.h"
 #include "engine/db/load_queue.h"
 #include "engine/db/log_meter.h"
+#include "engine/db/memory_gate.h"
 #include "engine/db/operation_gate.h"
 #include "engine/db/producer_table.h"
 #include "engine/db/stats_publisher.h"
@@ -120,7 +122,9 @@ class DbImpl final : public wal::GroupSink {
                          absl::Duration timeout);
   absl::StatusOr<DbStats> GetStats();
   absl::StatusOr<SpaceStats> GetSpaceStats(const SpacePtr& space);
-  absl::StatusOr<Metrics> GetMetrics();
+  // Of the spaces that were used last, if there are more than `spaces_max`.
+  absl::StatusOr<Metrics> GetMetrics(
+      size_t spaces_max = std::numeric_limits<size_t>::max());
 
   // --- Checkpoints (db_checkpoint.cc)
   absl::Status Checkpoint();
@@ -218,6 +222,7 @@ class DbImpl final : public wal::GroupSink {
   absl::StatusOr<Admission> Admit(absl::Span<const schema::RecordDraft> drafts,
                                   absl::Span<const SpacePtr> spaces,
                                   int64_t deadline);
+  absl::Status AdmitToMemory(const Admission& admission, int64_t deadline);
   static absl::Status AdmitByQuota(Share* share, int64_t deadline);
   static absl::Status AdmitToSpace(Share* share, int64_t deadline);
   static void CancelShare(const Share& share);
@@ -349,6 +354,7 @@ class DbImpl final : public wal::GroupSink {
   CallbackQueue callbacks_;
   ingest::AdmissionGate total_gate_;
   EventQueue events_;
+  MemoryGate memory_gate_;
   space::Registry registry_;
   ProducerTable producers_;
   // Relaxed: a count of its own, or only compared with itself.

@@ -1,5 +1,7 @@
 // Which spaces stay in memory.
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -17,6 +19,21 @@ constexpr double kKeptShare = 0.9;
 // Spaces that are saved together to be evicted: a catalog for each would cost
 // more than the spaces.
 constexpr size_t kSavedTogether = 64;
+
+// Of a space that is cold and idle: its state, backlog, names and histograms.
+// Measured with 10,000 spaces.
+constexpr uint64_t kBytesPerSpace = 8000;
+
+// What was freed lies in the allocator's arenas, between what was not; so much
+// is worth the walk through them, of some milliseconds, that gives whole pages
+// back to the system.
+constexpr uint64_t kTrimmedBytes = uint64_t{16} << 20;
+
+void TrimAllocator() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+}
 
 struct Resident {
   space::SpaceEntry entry;
@@ -38,7 +55,8 @@ void DbImpl::RequestMemoryCheck() {
 uint64_t DbImpl::MemoryInUse() const {
   uint64_t bytes = store_->MemoryBytes();
   for (const space::SpaceEntry& entry : registry_.All()) {
-    bytes += entry.state->resident_bytes() + entry.state->record_bytes();
+    bytes += entry.state->resident_bytes() + entry.state->record_bytes() +
+             kBytesPerSpace;
   }
   return bytes;
 }
@@ -74,6 +92,7 @@ absl::Status DbImpl::KeepMemoryBudget() {
   // and would load it again.
   if (!residents.empty()) residents.pop_back();
   size_t next = 0;
+  const uint64_t used_before = used;
   while (used > wanted && next < residents.size()) {
     const size_t end = std::min(next + kSavedTogether, residents.size());
     size_t chosen = next;
@@ -92,6 +111,7 @@ absl::Status DbImpl::KeepMemoryBudget() {
     // What was saved is gone from memory, too.
     used = MemoryInUse();
   }
+  if (used + kTrimmedBytes < used_before) TrimAllocator();
   return absl::OkStatus();
 }
 

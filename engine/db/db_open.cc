@@ -28,6 +28,10 @@ namespace {
 // room to go on while the first checkpoint frees others.
 constexpr uint64_t kSegmentsBeyondLive = 3;
 
+// On the page STATS: each takes 3 KB of text there, and four times as much
+// while that is made.
+constexpr size_t kPublishedSpacesMax = 512;
+
 // A log that was left with more segments than this is checkpointed at once.
 constexpr size_t kSegmentsLeftMax = 4;
 
@@ -126,6 +130,7 @@ DbImpl::DbImpl(const std::string& path, const Options& options,
                 return EventQueue::Pressure{PressureLevelOf(options_, pressure),
                                             pressure};
               }),
+      memory_gate_(options.memory_budget_bytes),
       log_meter_(options.checkpoint_wal_bytes / kPaceSteps),
       families_(options.max_dedicated_spaces),
       pace_(options.checkpoint_wal_bytes) {}
@@ -190,7 +195,7 @@ absl::Status DbImpl::Start() {
   if (options_.stats_interval != absl::ZeroDuration()) {
     stats_publisher_.Start(absl::StrCat(path_, "/", schema::kStatsFileName),
                            options_.stats_interval,
-                           [this] { return GetMetrics(); });
+                           [this] { return GetMetrics(kPublishedSpacesMax); });
   }
   events_.Start();
   return absl::OkStatus();
@@ -373,6 +378,7 @@ absl::Status DbImpl::Close() {
   // Whoever waits gives up.
   NotifyProgress();
   total_gate_.Close();
+  memory_gate_.Close();
   for (const space::SpaceEntry& entry : registry_.All()) {
     entry.state->gate().Close();
     entry.state->quota().Close();

@@ -153,14 +153,26 @@ SpaceStats DbImpl::StatsOf(const space::SpaceState& space) const {
   return stats;
 }
 
-absl::StatusOr<Metrics> DbImpl::GetMetrics() {
+absl::StatusOr<Metrics> DbImpl::GetMetrics(size_t spaces_max) {
   const Operation operation(gate_);
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, nullptr));
   Metrics metrics;
   ENGRAM_ASSIGN_OR_RETURN(metrics.stats, GetStats());
-  for (const space::SpaceEntry& entry : registry_.All()) {
+  std::vector<space::SpaceEntry> entries = registry_.All();
+  if (entries.size() > spaces_max) {
+    std::stable_sort(
+        entries.begin(), entries.end(),
+        [](const space::SpaceEntry& a, const space::SpaceEntry& b) {
+          return a.state->last_used_micros() > b.state->last_used_micros();
+        });
+    entries.resize(spaces_max);
+  }
+  for (const space::SpaceEntry& entry : entries) {
     metrics.spaces.push_back(StatsOf(*entry.state));
   }
+  std::sort(
+      metrics.spaces.begin(), metrics.spaces.end(),
+      [](const SpaceStats& a, const SpaceStats& b) { return a.id < b.id; });
   return metrics;
 }
 
@@ -198,12 +210,13 @@ void DbImpl::AddAdmission(DbStats* stats) const {
   stats->refused.dead_letters = refused(RefusalCause::kDeadLetters);
   stats->refused.space_record_rate = refused(RefusalCause::kSpaceRecordRate);
   stats->refused.space_byte_rate = refused(RefusalCause::kSpaceByteRate);
+  stats->refused.memory = refused(RefusalCause::kMemory);
   stats->refused_writes =
       stats->refused.space_records + stats->refused.space_bytes +
       stats->refused.total_records + stats->refused.total_bytes +
       stats->refused.log + stats->refused.async_writes +
       stats->refused.dead_letters + stats->refused.space_record_rate +
-      stats->refused.space_byte_rate;
+      stats->refused.space_byte_rate + stats->refused.memory;
 }
 
 void DbImpl::AddWorkers(DbStats* stats) const {

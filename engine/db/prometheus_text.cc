@@ -335,7 +335,8 @@ MetricFamily Refusals(const std::vector<Labelled<DbStats>>& all) {
           std::pair("async_writes", refused.async_writes),
           std::pair("dead_letters", refused.dead_letters),
           std::pair("space_record_rate", refused.space_record_rate),
-          std::pair("space_byte_rate", refused.space_byte_rate)}) {
+          std::pair("space_byte_rate", refused.space_byte_rate),
+          std::pair("memory", refused.memory)}) {
       family.metric.push_back(
           Number(kCounter, With(labels, "cause", cause), ValueOf(count)));
     }

@@ -22,7 +22,8 @@ constexpr const char* kNames[kRefusalCauses] = {"space records",
                                                 "async writes",
                                                 "dead letters",
                                                 "space record rate",
-                                                "space byte rate"};
+                                                "space byte rate",
+                                                "memory"};
 
 }  // namespace
 

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <deque>
 #include <optional>
+#include <vector>
 
 namespace engram::ingest {
 
@@ -34,7 +34,7 @@ class DrainMeter {
     if (busy - samples_.back().busy_micros < kSampleMicros) return;
     samples_.push_back({busy, records_, bytes_});
     while (busy - samples_[1].busy_micros > kWindowMicros) {
-      samples_.pop_front();
+      samples_.erase(samples_.begin());
     }
   }
 
@@ -73,8 +73,8 @@ class DrainMeter {
     return busy_micros_ + (resumed_.has_value() ? now - *resumed_ : 0);
   }
 
-  std::deque<Sample> samples_ = {Sample()};  // never empty
-  int64_t busy_micros_ = 0;                  // until it was paused last
+  std::vector<Sample> samples_ = {Sample()};  // never empty, 51 at most
+  int64_t busy_micros_ = 0;                   // until it was paused last
   std::optional<int64_t> resumed_;
   uint64_t records_ = 0;
   uint64_t bytes_ = 0;

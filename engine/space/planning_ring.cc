@@ -96,7 +96,7 @@ std::unique_ptr<IndexBatch> PlanningRing::PassTurn() {
   std::unique_ptr<IndexBatch> next;
   {
     MutexLock lock(mutex_);
-    flights_.pop_front();
+    flights_.erase(flights_.begin());
     // Release: see turn().
     turn_.store(turn_.load(std::memory_order_relaxed) + 1,
                 std::memory_order_release);

@@ -236,7 +236,7 @@ void SpaceState::CommitCheckpoint(const kv::Store* store,
       if (index()[it->second.slot].lsn.load(std::memory_order_relaxed) != lsn) {
         continue;
       }
-      unsaved_bytes_ += it->second.admitted_bytes;
+      unsaved_bytes_ += it->second.memory_bytes();
       unsaved_.emplace(lsn, std::move(it->second));
     }
     saved = std::move(saving_);
@@ -269,7 +269,7 @@ void SpaceState::AbortCheckpoint() {
     if (index()[unsaved.slot].lsn.load(std::memory_order_relaxed) != lsn) {
       continue;
     }
-    unsaved_bytes_ += unsaved.admitted_bytes;
+    unsaved_bytes_ += unsaved.memory_bytes();
     unsaved_.emplace(lsn, std::move(unsaved));
   }
   for (const std::string& id : saving_removed_ids_) {

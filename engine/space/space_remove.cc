@@ -35,7 +35,7 @@ void SpaceState::WorkOffRemovals(size_t slots_min, int64_t micros_max) {
     // remove_lsn. One that begins after the epoch below reads 0: it must, for
     // when that has passed the slot gets another version and remove_lsn.
     info.lsn.store(0, std::memory_order_relaxed);
-    index().Unlink(slot, turn_scratch_);
+    index().Unlink(slot, TurnScratch());
   }
   if (!versions.empty()) {
     Unpublish(versions);
@@ -78,7 +78,7 @@ void SpaceState::Unpublish(absl::Span<const SlotVersion> versions) {
     }
     const auto unsaved = unsaved_.find(version.lsn);
     if (unsaved == unsaved_.end()) continue;
-    unsaved_bytes_ -= unsaved->second.admitted_bytes;
+    unsaved_bytes_ -= unsaved->second.memory_bytes();
     groups.push_back(std::move(unsaved->second.group));
     unsaved_.erase(unsaved);
   }
@@ -94,6 +94,13 @@ void SpaceState::ReleaseUnlinked() {
   }
 }
 
+index::Scratch& SpaceState::TurnScratch() {
+  if (turn_scratch_ == nullptr) {
+    turn_scratch_ = std::make_unique<index::Scratch>();
+  }
+  return *turn_scratch_;
+}
+
 // Links nodes again that no search could reach. Linking and unlinking keep all
 // within reach; what a file says need not.
 void SpaceState::Reattach() {
@@ -104,7 +111,7 @@ void SpaceState::Reattach() {
     return index()[slot].LiveAt(kNeverRemoved - 1);
   };
   MutexLock link_lock(index().link_mutex());
-  const uint64_t found = graph->Reattach(is_live, turn_scratch_);
+  const uint64_t found = graph->Reattach(is_live, TurnScratch());
   reattached_.fetch_add(found, std::memory_order_relaxed);
   unreachable_.store(found == 0 ? 0 : graph->CountUnreachable(is_live),
                      std::memory_order_relaxed);

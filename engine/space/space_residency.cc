@@ -220,6 +220,7 @@ bool SpaceState::Evict() {
     left_versions = std::exchange(versions_, std::move(versions));
     index_.store(nullptr, std::memory_order_release);
     evicted = std::move(owned_index_);
+    turn_scratch_.reset();
     ended_slots_ = {};
     gone_rows_ = {};
     published_slots_.store(0, std::memory_order_relaxed);

@@ -310,9 +310,9 @@ void SpaceState::RetireRecord(const IndexRecord& record,
   } else if (entry.successor != nullptr) {
     entry.successor->replaced_slot = record.slot;
   }
-  unsaved_[entry.record.lsn] = {entry.record, entry.group, record.slot,
-                                entry.admitted_bytes};
-  unsaved_bytes_ += entry.admitted_bytes;
+  UnsavedRecord& unsaved = unsaved_[entry.record.lsn];
+  unsaved = {entry.record, entry.group, record.slot};
+  unsaved_bytes_ += unsaved.memory_bytes();
   removed_ids_.erase(entry.record.id);
 }
 

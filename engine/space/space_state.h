@@ -36,6 +36,7 @@
 #include "engine/space/space_loader.h"
 #include "engine/space/space_snapshot.h"
 #include "engine/space/tail.h"
+#include "engine/space/unsaved_record.h"
 #include "engine/space/version_map.h"
 #include "engram/observation.h"
 #include "engram/options.h"
@@ -305,18 +306,6 @@ class SpaceState final : public ingest::BacklogOwner {
   }
 
  private:
-  // A record that is indexed and not yet in a head.
-  struct UnsavedRecord {
-    schema::RecordView record;
-    std::shared_ptr<const wal::Group> group;
-    uint32_t slot = 0;
-    uint32_t admitted_bytes = 0;
-  };
-  using UnsavedMap =
-      absl::flat_hash_map<Lsn, UnsavedRecord, absl::Hash<Lsn>,
-                          std::equal_to<Lsn>,
-                          MappedAllocator<std::pair<const Lsn, UnsavedRecord>>>;
-
   // Where a version is on disk, or was to be.
   struct SlotVersion {
     uint32_t slot;
@@ -397,6 +386,8 @@ class SpaceState final : public ingest::BacklogOwner {
   absl::StatusOr<LoadedSpace> ReadIndex() const;
   absl::Status Install(LoadedSpace loaded, BacklogCounts* waiting);
 
+  index::Scratch& TurnScratch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_mutex_);
+
   // Only where it is known to be resident, and to stay so: by the holder of the
   // turn or of mutex_, or under an epoch guard.
   SpaceIndex& index() const { return *index_.load(std::memory_order_acquire); }
@@ -445,7 +436,8 @@ class SpaceState final : public ingest::BacklogOwner {
   // mutex_, the ring's. Never held across I/O, but for StartCold().
   Mutex turn_mutex_;
   std::unique_ptr<SpaceIndex> owned_index_ ABSL_GUARDED_BY(turn_mutex_);
-  index::Scratch turn_scratch_ ABSL_GUARDED_BY(turn_mutex_);
+  // Null until it is needed: two and a half kilobytes, empty.
+  std::unique_ptr<index::Scratch> turn_scratch_ ABSL_GUARDED_BY(turn_mutex_);
   GraceQueue replaced_ ABSL_GUARDED_BY(turn_mutex_);  // to be unlinked
   GraceQueue unlinked_ ABSL_GUARDED_BY(turn_mutex_);  // to be released
   // The flat index after the graph took over, until its ticket passes.

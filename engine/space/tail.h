@@ -9,7 +9,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -117,9 +116,10 @@ class Tail {
   void PopFront(size_t count) {
     count_ -= count;
     offset_ += count;
-    for (; offset_ >= kTailChunkEntries; offset_ -= kTailChunkEntries) {
-      chunks_.pop_front();
-    }
+    const size_t left = offset_ / kTailChunkEntries;
+    chunks_.erase(chunks_.begin(),
+                  chunks_.begin() + static_cast<ptrdiff_t>(left));
+    offset_ %= kTailChunkEntries;
     if (count_ == 0) {
       chunks_.clear();
       offset_ = 0;
@@ -132,7 +132,7 @@ class Tail {
   size_t count() const { return count_; }
 
  private:
-  std::deque<std::shared_ptr<TailChunk>> chunks_;
+  std::vector<std::shared_ptr<TailChunk>> chunks_;
   size_t offset_ = 0;  // of the first entry in the first chunk
   size_t count_ = 0;
 };

@@ -4,17 +4,19 @@
 #define ENGRAM_STORAGE_BASE_HISTOGRAM_H_
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace engram {
 
 // A histogram of microseconds in the manner of HdrHistogram: each power of two
 // is cut into eight buckets, so that a quantile is right to an eighth. Values
-// are those from 0 to about an hour; others count as the nearest.
+// are those from 0 to about an hour; others count as the nearest. Only buckets
+// that have a value take memory: each of ten thousand spaces has three of
+// these, and few values.
 //
 // Thread safety: none of its own.
 class Histogram {
@@ -22,14 +24,16 @@ class Histogram {
   void Add(int64_t micros) {
     const auto value = static_cast<uint64_t>(
         std::clamp<int64_t>(micros, 0, int64_t{kValueMax}));
-    ++counts_[BucketOf(value)];
+    CountOf(BucketOf(value)) += 1;
     ++count_;
     sum_ += value;
     max_ = std::max(max_, value);
   }
 
   void Merge(const Histogram& other) {
-    for (size_t i = 0; i < kBuckets; ++i) counts_[i] += other.counts_[i];
+    for (const Bucket& bucket : other.buckets_) {
+      CountOf(bucket.number) += bucket.count;
+    }
     count_ += other.count_;
     sum_ += other.sum_;
     max_ = std::max(max_, other.max_);
@@ -45,9 +49,9 @@ class Histogram {
     const auto wanted =
         static_cast<uint64_t>(std::ceil(share * static_cast<double>(count_)));
     uint64_t seen = 0;
-    for (size_t i = 0; i < kBuckets; ++i) {
-      seen += counts_[i];
-      if (seen >= wanted && seen > 0) return std::min(LastOf(i), max_);
+    for (const Bucket& bucket : buckets_) {
+      seen += bucket.count;
+      if (seen >= wanted) return std::min(LastOf(bucket.number), max_);
     }
     return max_;
   }
@@ -55,7 +59,22 @@ class Histogram {
  private:
   static constexpr uint64_t kSteps = 8;
   static constexpr uint64_t kValueMax = (uint64_t{1} << 32) - 1;
-  static constexpr size_t kBuckets = 30 * kSteps;
+
+  struct Bucket {
+    size_t number = 0;
+    uint64_t count = 0;  // above 0, once it is added to
+  };
+
+  uint64_t& CountOf(size_t number) {
+    auto it = std::lower_bound(buckets_.begin(), buckets_.end(), number,
+                               [](const Bucket& bucket, size_t wanted) {
+                                 return bucket.number < wanted;
+                               });
+    if (it == buckets_.end() || it->number != number) {
+      it = buckets_.insert(it, {number, 0});
+    }
+    return it->count;
+  }
 
   // Up to 15 each value has its bucket.
   static size_t BucketOf(uint64_t value) {
@@ -71,7 +90,7 @@ class Histogram {
     return ((bucket % kSteps + kSteps + 1) << shift) - 1;
   }
 
-  std::array<uint64_t, kBuckets> counts_ = {};
+  std::vector<Bucket> buckets_;  // by number
   uint64_t count_ = 0;
   uint64_t sum_ = 0;
   uint64_t max_ = 0;

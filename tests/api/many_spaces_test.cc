@@ -129,7 +129,7 @@ TEST_F(ManySpacesTest, AFamilyGoesWithItsLastMember) {
 }
 
 TEST_F(ManySpacesTest, AreSavedAndComeBackUnderABudget) {
-  constexpr uint64_t kBudget = uint64_t{1} << 20;  // of a third of them
+  constexpr uint64_t kBudget = uint64_t{3} << 20;  // of a third of them
   Open(kBudget);
   Fill(0, kSpaces);
   ASSERT_TRUE(db_->Checkpoint().ok());

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/crash/crash_points.h"
 #include "tests/crash/sim_machine.h"
 #include "tests/support/test_vectors.h"
 
@@ -123,7 +124,8 @@ bool SalvageInTwoAttempts(const io::SimState& damaged, uint64_t stop_after,
 }
 
 TEST(SalvageCrashTest, APowerCutDuringSalvageLosesNeitherRecordsNorTheReport) {
-  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+  const uint64_t seeds = FromEnvironment("ENGRAM_CRASH_SEEDS", kSeeds);
+  for (uint64_t seed = 0; seed < seeds; ++seed) {
     const io::SimState damaged = DamagedDisk(seed);
     uint64_t cuts = 0;
     while (SalvageInTwoAttempts(damaged, cuts, seed)) {

@@ -303,6 +303,38 @@ CLI::App* AddCheckpoint(CLI::App& app, CheckpointOptions& options) {
   return command;
 }
 
+CLI::App* AddTenants(CLI::App& app, TenantsOptions& options) {
+  CLI::App* const command = app.add_subcommand(
+      "tenants", "Thousands of small spaces under a memory budget");
+  AddDataset(command, options.dataset, options.metric);
+  command->add_option("--spaces", options.spaces, "(10,000)")
+      ->check(RangeOf(1, 1'000'000))
+      ->type_name("N");
+  command->add_option("--observations", options.observations, "In each (100)")
+      ->check(RangeOf(1, 1'000'000))
+      ->type_name("N");
+  command
+      ->add_option("--budget", options.budget_bytes,
+                   "Options::memory_budget_bytes; 0: none (256 MiB)")
+      ->type_name("BYTES");
+  command
+      ->add_option("--cold", options.cold_searches,
+                   "Spaces that are searched first after opening (500)")
+      ->check(RangeOf(0, 1'000'000))
+      ->type_name("N");
+  command
+      ->add_option("--zipf", options.zipf_searches,
+                   "Searches of spaces by rank after that (0)")
+      ->check(RangeOf(0, 100'000'000))
+      ->type_name("N");
+  command->add_option("--seed", options.seed, "Of all that is random (1)")
+      ->type_name("N");
+  command->add_option("--plot", options.plot, "A picture of memory over time")
+      ->type_name("FILE.svg");
+  command->add_flag("--json", options.json, "One JSON object a line");
+  return command;
+}
+
 CLI::App* AddMemoryChild(CLI::App& app, IndexOptions& options,
                          std::string& engine, std::string& folder) {
   CLI::App* const command = app.add_subcommand(kMemoryChild);

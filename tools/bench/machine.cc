@@ -13,6 +13,24 @@
 #include "absl/strings/strip.h"
 
 namespace engram::bench {
+namespace {
+
+// Of /proc/self/status; 0 if there is no such line.
+uint64_t BytesInStatus(absl::string_view name) {
+  std::ifstream file("/proc/self/status");
+  std::string line;
+  while (std::getline(file, line)) {
+    absl::string_view rest = line;
+    uint64_t kilobytes = 0;
+    if (absl::ConsumePrefix(&rest, name) && absl::ConsumeSuffix(&rest, "kB") &&
+        absl::SimpleAtoi(absl::StripAsciiWhitespace(rest), &kilobytes)) {
+      return kilobytes << 10;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
 
 std::string ProcessorModel() {
   std::ifstream file("/proc/cpuinfo");
@@ -50,18 +68,11 @@ double LoadAverage() {
 
 absl::StatusOr<uint64_t> AnonymousBytes() {
   ::malloc_trim(0);
-  std::ifstream file("/proc/self/status");
-  std::string line;
-  while (std::getline(file, line)) {
-    absl::string_view rest = line;
-    uint64_t kilobytes = 0;
-    if (absl::ConsumePrefix(&rest, "RssAnon:") &&
-        absl::ConsumeSuffix(&rest, "kB") &&
-        absl::SimpleAtoi(absl::StripAsciiWhitespace(rest), &kilobytes)) {
-      return kilobytes << 10;
-    }
-  }
+  const uint64_t bytes = BytesInStatus("RssAnon:");
+  if (bytes != 0) return bytes;
   return absl::UnavailableError("no RssAnon in /proc/self/status");
 }
+
+uint64_t ResidentBytes() { return BytesInStatus("VmRSS:"); }
 
 }  // namespace engram::bench

@@ -29,6 +29,9 @@ double LoadAverage();
 // all processes share them, and they are read from disk again at need.
 absl::StatusOr<uint64_t> AnonymousBytes();
 
+// Memory of this process that is in RAM, with all that it holds; 0 if unknown.
+uint64_t ResidentBytes();
+
 }  // namespace engram::bench
 
 #endif  // ENGRAM_TOOLS_BENCH_MACHINE_H_

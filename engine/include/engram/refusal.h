@@ -22,8 +22,9 @@ enum class RefusalCause : uint8_t {
   kDeadLetters = 6,      // Options::dead_letters_max
   kSpaceRecordRate = 7,  // SpaceQuota::records_per_second
   kSpaceByteRate = 8,    // SpaceQuota::bytes_per_second
+  kMemory = 9,           // Options::memory_budget_bytes
 };
-inline constexpr int kRefusalCauses = 9;
+inline constexpr int kRefusalCauses = 10;
 
 // "space records", "space bytes", ...
 const char* RefusalCauseName(RefusalCause cause);

@@ -25,6 +25,7 @@ struct RefusedWrites {
   uint64_t dead_letters = 0;
   uint64_t space_record_rate = 0;
   uint64_t space_byte_rate = 0;
+  uint64_t memory = 0;
 };
 
 // How long something took. Quantiles are right to an eighth and never too

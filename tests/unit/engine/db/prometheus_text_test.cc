@@ -157,7 +157,7 @@ class Numbers {
 
   uint64_t FillRefused(RefusedWrites* stats) {
     auto& [space_records, space_bytes, total_records, total_bytes, log,
-           async_writes, dead_letters, record_rate, byte_rate] = *stats;
+           async_writes, dead_letters, record_rate, byte_rate, memory] = *stats;
     uint64_t sum = 0;
     for (const auto& [cause, field] :
          {std::pair("space_records", &space_records),
@@ -167,7 +167,8 @@ class Numbers {
           std::pair("async_writes", &async_writes),
           std::pair("dead_letters", &dead_letters),
           std::pair("space_record_rate", &record_rate),
-          std::pair("space_byte_rate", &byte_rate)}) {
+          std::pair("space_byte_rate", &byte_rate),
+          std::pair("memory", &memory)}) {
       Count("engram_refused_writes_total{cause=\"" + std::string(cause) + "\"}",
             field);
       sum += *field;

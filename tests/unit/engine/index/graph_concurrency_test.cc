@@ -93,8 +93,12 @@ class GraphConcurrencyTest
   void PlanUntilDone() {
     Scratch scratch;
     while (!done_.load()) {
+      // In this order: the writer takes the slot back before it says that it
+      // has the plan. The other way round, a slot that it has linked meanwhile
+      // would be planned again.
+      const bool is_planned = is_planned_.load(std::memory_order_acquire);
       const uint32_t slot = to_plan_.load(std::memory_order_acquire);
-      if (slot == kNoSlot || is_planned_.load()) {
+      if (is_planned || slot == kNoSlot) {
         std::this_thread::yield();
         continue;
       }

@@ -18,6 +18,7 @@
 #include "engine/index/epoch.h"
 #include "engine/index/graph.h"
 #include "gtest/gtest.h"
+#include "tests/support/slow_build.h"
 
 namespace engram::index {
 namespace {
@@ -28,7 +29,7 @@ constexpr uint32_t kDimension = 8;
 constexpr uint32_t kStayingCount = 60;
 constexpr uint32_t kPassingCountMax = 16;
 constexpr uint32_t kSlotCount = 512;
-constexpr int kOperationCount = 200'000;
+constexpr int kOperationCount = 200'000 / testing::kSlowdown;
 constexpr int kSearcherCount = 3;
 
 // A walk that is overtaken by several changes may see the one list before and
@@ -71,7 +72,7 @@ class Interruptions {
   timer_t timer_ = {};
 };
 
-class GraphFindableTest : public testing::Test {
+class GraphFindableTest : public ::testing::Test {
  protected:
   GraphFindableTest()
       : graph_({.dimension = kDimension,
