@@ -124,7 +124,7 @@ absl::Status DbImpl::RunCheckpoint() {
   return CheckpointSpaces(registry_.All(), published);
 }
 
-// Saves as many of the spaces that keep the most log as pace_ says.
+// Saves those of the spaces that keep the most log that pace_ names.
 absl::Status DbImpl::CheckpointOldest() {
   const uint64_t logged = log_meter_.total_bytes();
   const uint64_t since = logged - std::exchange(paced_bytes_, logged);
@@ -146,10 +146,10 @@ absl::Status DbImpl::CheckpointOldest() {
   });
   std::vector<CheckpointPace::Candidate> candidates;
   for (const Old& one : old) candidates.push_back(one.candidate);
-  const size_t count = pace_.Take(candidates, since);
-  if (count == 0) return absl::OkStatus();
+  const std::vector<size_t> taken = pace_.Take(candidates, since);
+  if (taken.empty()) return absl::OkStatus();
   std::vector<space::SpaceEntry> entries;
-  for (size_t i = 0; i < count; ++i) entries.push_back(std::move(old[i].entry));
+  for (const size_t i : taken) entries.push_back(std::move(old[i].entry));
   return CheckpointSpaces(entries, published);
 }
 

@@ -49,7 +49,7 @@ wal::QueueChoice ToQueueChoice(WalBackend backend) {
 
 // How often spaces are looked at that may have to be saved, while as much is
 // logged as one of them may keep.
-constexpr uint64_t kPaceSteps = 16;
+constexpr uint64_t kPaceSteps = 64;
 
 // Spaces that are loaded at the same time behind. Large ones use several
 // threads each.

@@ -29,6 +29,7 @@ inline constexpr size_t kSharedBatch = 1000;
 
 // For one of `servers` workers that serve a backlog with `depth` records.
 constexpr size_t BatchSize(size_t depth, size_t servers = 1) {
+  if (servers <= 1) return std::clamp(depth, kSmallBatch, kLargeBatch);
   if (depth < kMediumDepth) return kSmallBatch;
   if (depth < kLargeDepth) return kMediumBatch;
   return servers <= 1 ? kLargeBatch
