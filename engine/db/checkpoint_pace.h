@@ -33,6 +33,11 @@ class CheckpointPace {
   explicit CheckpointPace(uint64_t log_bytes_max)
       : log_bytes_max_(log_bytes_max) {}
 
+  // From now on.
+  void set_log_bytes_max(uint64_t log_bytes_max) {
+    log_bytes_max_ = log_bytes_max;
+  }
+
   // Which of `candidates`, which are sorted by falling log_bytes, to save now.
   // `logged_bytes` is what was logged since the last call.
   std::vector<size_t> Take(absl::Span<const Candidate> candidates,
@@ -83,7 +88,7 @@ class CheckpointPace {
   // What is saved up at most: a space that has more is saved when it is due.
   static constexpr double kCreditShare = 0.5;
 
-  const uint64_t log_bytes_max_;
+  uint64_t log_bytes_max_;
   double credit_bytes_ = 0;  // to be saved ahead of time
 };
 

@@ -37,7 +37,7 @@ absl::StatusOr<DbImpl::Admission> DbImpl::Admit(
   Admission admission;
   for (auto& [id, share] : shares) admission.push_back(std::move(share));
   // Memory and the quotas first: who waits for one takes no room meanwhile.
-  absl::Status status = AdmitToMemory(admission, deadline);
+  absl::Status status = AwaitMemory(deadline);
   for (Share& share : admission) {
     if (status.ok()) status = AdmitByQuota(&share, deadline);
   }
@@ -45,21 +45,26 @@ absl::StatusOr<DbImpl::Admission> DbImpl::Admit(
     if (status.ok()) status = AdmitToSpace(&share, deadline);
   }
   if (status.ok()) status = AdmitToTotal(admission, deadline);
-  if (status.ok()) return admission;
+  if (status.ok()) {
+    // Only now: whoever is refused takes no memory.
+    CountMemory(admission);
+    return admission;
+  }
   for (const Share& share : admission) CancelShare(share);
   return status;
 }
 
-// Counted is also what is refused below. That only brings on a check.
-absl::Status DbImpl::AdmitToMemory(const Admission& admission,
-                                   int64_t deadline) {
+absl::Status DbImpl::AwaitMemory(int64_t deadline) {
   if (!memory_gate_.is_limited()) return absl::OkStatus();
-  const absl::Status status = memory_gate_.Wait(MicrosLeft(deadline));
-  if (!status.ok()) return Refused(status, RefusalCause::kMemory);
+  return Refused(memory_gate_.Wait(MicrosLeft(deadline)),
+                 RefusalCause::kMemory);
+}
+
+void DbImpl::CountMemory(const Admission& admission) {
+  if (!memory_gate_.is_limited()) return;
   uint64_t bytes = 0;
   for (const Share& share : admission) bytes += share.demand.bytes;
   if (memory_gate_.Count(bytes)) RequestMemoryCheck();
-  return absl::OkStatus();
 }
 
 absl::Status DbImpl::AdmitByQuota(Share* share, int64_t deadline) {

@@ -1,6 +1,7 @@
 // Checkpoints: what is indexed goes to RocksDB, and the log is shortened.
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <string>
 #include <utility>
@@ -91,22 +92,28 @@ void DbImpl::CheckpointLoop() {
       continue;
     }
     const bool all = std::exchange(checkpoint_requested_, false);
-    oldest_requested_ = false;
+    const bool oldest = std::exchange(oldest_requested_, false);
     memory_check_requested_ = false;
     lock.Unlock();
     absl::Status status;
     {
       MutexLock checkpoint_lock(checkpoint_mutex_);
-      status = all ? RunCheckpoint() : CheckpointOldest();
-      const uint64_t counted = memory_gate_.BeginCheck();
-      if (status.ok()) status = KeepMemoryBudget();
-      memory_gate_.EndCheck(counted);
+      if (all) {
+        status = RunCheckpoint();
+      } else if (oldest) {
+        status = CheckpointOldest();
+      }
+      // Also after a failure: what is saved can leave memory.
+      status.Update(KeepMemoryBudget());
     }
     lock.Lock();
-    if (!status.ok() && !stopping_) {
-      checkpoint_requested_ = true;
-      checkpoint_work_.WaitFor(progress_mutex_, kRetryMicros);
+    if (status.ok()) continue;
+    const int64_t retry = Clock::System().MonotonicMicros() + kRetryMicros;
+    for (int64_t left = kRetryMicros; left > 0 && !stopping_;
+         left = retry - Clock::System().MonotonicMicros()) {
+      checkpoint_work_.WaitFor(progress_mutex_, left);
     }
+    checkpoint_requested_ = true;
   }
 }
 
@@ -124,6 +131,21 @@ absl::Status DbImpl::RunCheckpoint() {
   return CheckpointSpaces(registry_.All(), published);
 }
 
+// What one space may keep of the log, of which `log_bytes` are kept now: so
+// much that indexing it again takes no longer than it should.
+uint64_t DbImpl::LogBytesMax(uint64_t log_bytes,
+                             uint64_t unsaved_records) const {
+  const double estimate = absl::ToDoubleSeconds(TimeToIndex(unsaved_records));
+  const double target = absl::ToDoubleSeconds(options_.recovery_time_target);
+  const auto most = static_cast<double>(options_.checkpoint_wal_bytes);
+  // Also while nothing was measured yet.
+  if (estimate == 0 || std::isinf(estimate) || std::isinf(target)) {
+    return options_.checkpoint_wal_bytes;
+  }
+  return static_cast<uint64_t>(std::clamp(
+      static_cast<double>(log_bytes) * (target / estimate), 1.0, most));
+}
+
 // Saves those of the spaces that keep the most log that pace_ names.
 absl::Status DbImpl::CheckpointOldest() {
   const uint64_t logged = log_meter_.total_bytes();
@@ -134,9 +156,11 @@ absl::Status DbImpl::CheckpointOldest() {
     CheckpointPace::Candidate candidate;
   };
   std::vector<Old> old;
+  uint64_t unsaved_records = 0;
   for (space::SpaceEntry& entry : registry_.All()) {
     const space::Unsaved unsaved = entry.state->GetUnsaved(published);
     if (unsaved.up_to == unsaved.above) continue;
+    unsaved_records += unsaved.records;
     const uint64_t log_bytes =
         log_meter_.BytesBetween(unsaved.above, unsaved.up_to);
     old.push_back({std::move(entry), {log_bytes, unsaved.bytes}});
@@ -146,6 +170,10 @@ absl::Status DbImpl::CheckpointOldest() {
   });
   std::vector<CheckpointPace::Candidate> candidates;
   for (const Old& one : old) candidates.push_back(one.candidate);
+  if (!old.empty()) {
+    pace_.set_log_bytes_max(
+        LogBytesMax(old.front().candidate.log_bytes, unsaved_records));
+  }
   const std::vector<size_t> taken = pace_.Take(candidates, since);
   if (taken.empty()) return absl::OkStatus();
   std::vector<space::SpaceEntry> entries;

@@ -1,6 +1,7 @@
 // The column families that spaces are saved in: who gets which, and how they
 // are kept small.
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <utility>
@@ -20,6 +21,10 @@ absl::Status DbImpl::AssignFamilies(
   std::vector<std::string> new_families;
   for (const space::SpaceEntry& entry : entries) {
     if (!entry.state->HasUnsaved() || !entry.state->family().empty()) continue;
+    // It may have left the registry, and the catalog with it, for good: an
+    // entry would bring it back. One that is dropped from now on is still to
+    // leave, with the family that it gets here.
+    if (entry.state->dropped_lsn() != 0) continue;
     spaces.push_back(entry.state);
     assigned.push_back(space::MakeCatalogEntry(*entry.state, false));
     assigned.back().family =
@@ -76,15 +81,25 @@ absl::Status DbImpl::DropFamilies(std::vector<schema::CatalogEntry> dropped) {
       members.push_back(entry.family);
     }
   }
-  absl::Status status = store_->DropMembers(members);
+  // What cannot be read cannot be deleted key by key. It stays, as dropped, and
+  // the next owner tries again; everything else goes on. Whoever used the space
+  // was told of the damage, and verify tells of it.
+  std::vector<std::string> damaged;
+  const absl::Status of_members = store_->DropMembers(members, &damaged);
+  absl::Status status = of_members;
   std::vector<uint64_t> gone;
   for (schema::CatalogEntry& entry : dropped) {
     if (entry.family.empty()) continue;
-    if (status.ok() && schema::PlaceOf(entry.family).member == 0) {
-      status = store_->DropFamily(entry.family);
-      if (absl::IsNotFound(status)) status = absl::OkStatus();
+    absl::Status one = of_members;
+    if (schema::PlaceOf(entry.family).member == 0) {
+      one = store_->DropFamily(entry.family);
+      if (absl::IsNotFound(one)) one = absl::OkStatus();
+    } else if (one.ok() &&
+               std::count(damaged.begin(), damaged.end(), entry.family) > 0) {
+      continue;
     }
-    if (status.ok()) {
+    status.Update(one);
+    if (one.ok()) {
       families_.Remove(entry.family);
       gone.push_back(entry.space.id);
     } else {

@@ -222,7 +222,8 @@ class DbImpl final : public wal::GroupSink {
   absl::StatusOr<Admission> Admit(absl::Span<const schema::RecordDraft> drafts,
                                   absl::Span<const SpacePtr> spaces,
                                   int64_t deadline);
-  absl::Status AdmitToMemory(const Admission& admission, int64_t deadline);
+  absl::Status AwaitMemory(int64_t deadline);
+  void CountMemory(const Admission& admission);
   static absl::Status AdmitByQuota(Share* share, int64_t deadline);
   static absl::Status AdmitToSpace(Share* share, int64_t deadline);
   static void CancelShare(const Share& share);
@@ -261,6 +262,8 @@ class DbImpl final : public wal::GroupSink {
                          absl::string_view what, absl::Duration timeout);
   bool AllReached(Lsn lsn, Stage stage) const;
   Lsn DurableLsn() const;
+  // Infinite while that is not known.
+  absl::Duration TimeToIndex(uint64_t records) const;
   void AddAdmission(DbStats* stats) const;
   void AddWorkers(DbStats* stats) const;
   SpaceStats StatsOf(const space::SpaceState& space) const;
@@ -276,6 +279,7 @@ class DbImpl final : public wal::GroupSink {
   void RequestCheckpointOfOldest();
   absl::Status WaitPublishedDurable() const;
   absl::Status RunCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+  uint64_t LogBytesMax(uint64_t log_bytes, uint64_t unsaved_records) const;
   absl::Status CheckpointOldest()
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status CheckpointSpaces(absl::Span<const space::SpaceEntry> entries,
@@ -306,7 +310,10 @@ class DbImpl final : public wal::GroupSink {
   // --- db_memory.cc
   void RequestMemoryCheck();
   uint64_t MemoryInUse() const;
+  uint64_t MemoryBudget() const;
   bool HasRoomToLoad();
+  absl::Status EvictDownFrom(uint64_t* used_bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status KeepMemoryBudget()
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
 

@@ -61,9 +61,17 @@ uint64_t DbImpl::MemoryInUse() const {
   return bytes;
 }
 
+// What all spaces take while they are cold cannot be freed, so a budget that is
+// hardly more leaves a little room for indexes.
+uint64_t DbImpl::MemoryBudget() const {
+  return std::max<uint64_t>(options_.memory_budget_bytes,
+                            registry_.size() * kBytesPerSpace * 5 / 4);
+}
+
 bool DbImpl::HasRoomToLoad() {
-  const uint64_t budget = options_.memory_budget_bytes;
-  if (budget == 0 || MemoryInUse() <= budget) return true;
+  if (options_.memory_budget_bytes == 0 || MemoryInUse() <= MemoryBudget()) {
+    return true;
+  }
   RequestMemoryCheck();
   return false;
 }
@@ -71,9 +79,17 @@ bool DbImpl::HasRoomToLoad() {
 // Evicts the spaces that were not used for the longest time until what is in
 // use fits into the budget again; what they have not saved is saved first.
 absl::Status DbImpl::KeepMemoryBudget() {
-  const uint64_t budget = options_.memory_budget_bytes;
-  if (budget == 0) return absl::OkStatus();
+  if (options_.memory_budget_bytes == 0) return absl::OkStatus();
+  const uint64_t counted = memory_gate_.BeginCheck();
   uint64_t used = MemoryInUse();
+  const absl::Status status = EvictDownFrom(&used);
+  memory_gate_.EndCheck(counted, used);
+  return status;
+}
+
+absl::Status DbImpl::EvictDownFrom(uint64_t* used_bytes) {
+  const uint64_t budget = MemoryBudget();
+  uint64_t& used = *used_bytes;
   if (used <= budget) return absl::OkStatus();
   const auto wanted =
       static_cast<uint64_t>(kKeptShare * static_cast<double>(budget));

@@ -158,17 +158,20 @@ absl::StatusOr<Metrics> DbImpl::GetMetrics(size_t spaces_max) {
   ENGRAM_RETURN_IF_ERROR(CheckOpen(operation, nullptr));
   Metrics metrics;
   ENGRAM_ASSIGN_OR_RETURN(metrics.stats, GetStats());
-  std::vector<space::SpaceEntry> entries = registry_.All();
-  if (entries.size() > spaces_max) {
-    std::stable_sort(
-        entries.begin(), entries.end(),
-        [](const space::SpaceEntry& a, const space::SpaceEntry& b) {
-          return a.state->last_used_micros() > b.state->last_used_micros();
-        });
-    entries.resize(spaces_max);
+  // Read once: they go on while this is sorted.
+  std::vector<std::pair<int64_t, SpacePtr>> spaces;
+  for (space::SpaceEntry& entry : registry_.All()) {
+    const int64_t last_used_micros = entry.state->last_used_micros();
+    spaces.emplace_back(last_used_micros, std::move(entry.state));
   }
-  for (const space::SpaceEntry& entry : entries) {
-    metrics.spaces.push_back(StatsOf(*entry.state));
+  if (spaces.size() > spaces_max) {
+    std::stable_sort(
+        spaces.begin(), spaces.end(),
+        [](const auto& a, const auto& b) { return a.first > b.first; });
+    spaces.resize(spaces_max);
+  }
+  for (const auto& [last_used_micros, space] : spaces) {
+    metrics.spaces.push_back(StatsOf(*space));
   }
   std::sort(
       metrics.spaces.begin(), metrics.spaces.end(),
@@ -190,6 +193,13 @@ space::Latencies DbImpl::AllLatencies() const {
     latencies.Merge(entry.state->GetLatencies());
   }
   return latencies;
+}
+
+absl::Duration DbImpl::TimeToIndex(uint64_t records) const {
+  if (records == 0) return absl::ZeroDuration();
+  const std::optional<int64_t> micros = total_gate_.MicrosToIndex(records);
+  return micros.has_value() ? absl::Microseconds(*micros)
+                            : absl::InfiniteDuration();
 }
 
 void DbImpl::AddAdmission(DbStats* stats) const {
@@ -254,11 +264,15 @@ absl::StatusOr<DbStats> DbImpl::GetStats() {
   stats.path = path_;
   stats.database_id = DatabaseIdText(files_.id);
   AddWorkers(&stats);
+  uint64_t unsaved_records = 0;
   for (const space::SpaceEntry& entry : registry_.All()) {
     ++stats.spaces;
     stats.pending_records += entry.state->pending_records();
     stats.dead_letters += entry.state->dead_letter_count();
+    unsaved_records += entry.state->unsaved_records();
   }
+  stats.recovery_estimate =
+      TimeToIndex(stats.pending_records + unsaved_records);
   stats.latencies = space::ToStats(AllLatencies());
   stats.indexed_records = indexed_records_.load(std::memory_order_relaxed);
   stats.dead_lettered_records =

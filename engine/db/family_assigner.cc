@@ -10,8 +10,7 @@ void FamilyAssigner::Add(absl::string_view name) {
     ++dedicated_;
     return;
   }
-  const std::string family(place.family);
-  if (++members_[family] < kMembersMax) open_family_ = family;
+  ++members_[place.family];
 }
 
 void FamilyAssigner::Remove(absl::string_view name) {
@@ -21,9 +20,17 @@ void FamilyAssigner::Remove(absl::string_view name) {
     return;
   }
   // An empty one is used again; the next owner drops it if it is not.
-  const std::string family(place.family);
-  --members_[family];
-  open_family_ = family;
+  --members_[place.family];
+}
+
+// Sets open_family_ to one with room, if there is any.
+void FamilyAssigner::FindRoom() {
+  const auto open = members_.find(open_family_);
+  if (open != members_.end() && open->second < kMembersMax) return;
+  open_family_.clear();
+  for (const auto& [family, members] : members_) {
+    if (members < kMembersMax) open_family_ = family;
+  }
 }
 
 std::string FamilyAssigner::Assign(uint64_t space_id, uint64_t unsaved_bytes,
@@ -37,13 +44,13 @@ std::string FamilyAssigner::Assign(uint64_t space_id, uint64_t unsaved_bytes,
     new_families->push_back(schema::FamilyName((*next_family)++));
     return new_families->back();
   }
+  FindRoom();
   if (open_family_.empty()) {
     open_family_ = schema::FamilyName((*next_family)++);
     new_families->push_back(open_family_);
   }
-  std::string name = schema::MemberName(open_family_, space_id);
-  if (++members_[open_family_] >= kMembersMax) open_family_.clear();
-  return name;
+  ++members_[open_family_];
+  return schema::MemberName(open_family_, space_id);
 }
 
 }  // namespace engram::internal

@@ -43,10 +43,12 @@ class FamilyAssigner {
                      std::vector<std::string>* new_families);
 
  private:
+  void FindRoom();
+
   size_t dedicated_max_;
   size_t dedicated_ = 0;
   absl::flat_hash_map<std::string, size_t> members_;  // by shared family
-  std::string open_family_;  // a shared one with room; empty: none
+  std::string open_family_;  // the shared one that was used last
 };
 
 }  // namespace engram::internal

@@ -126,6 +126,12 @@ absl::Status CheckOptions(const Options& options) {
         "stats_interval is ", absl::FormatDuration(options.stats_interval),
         ", it must not be negative"));
   }
+  if (options.recovery_time_target <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("recovery_time_target is ",
+                     absl::FormatDuration(options.recovery_time_target),
+                     ", it must be above 0"));
+  }
   ENGRAM_RETURN_IF_ERROR(CheckRange(
       "dead_letters_max", options.dead_letters_max, 1, kDeadLettersMax));
   ENGRAM_RETURN_IF_ERROR(CheckRange(

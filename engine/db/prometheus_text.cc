@@ -115,6 +115,9 @@ constexpr Series<DbStats> kDatabaseSeries[] = {
      "Bytes that checkpoints have written.", Field<&DbStats::checkpoint_bytes>},
     {"engram_checkpoint_failed", kGauge, "1 if the last checkpoint failed.",
      Field<&DbStats::checkpoint_status>},
+    {"engram_recovery_estimate_seconds", kGauge,
+     "How long indexing what only the log has would take after a crash.",
+     Field<&DbStats::recovery_estimate>},
 };
 
 constexpr Series<WorkerStats> kWorkerSeries[] = {

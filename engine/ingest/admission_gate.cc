@@ -150,6 +150,11 @@ AdmissionStats AdmissionGate::GetStats() const {
   return stats;
 }
 
+std::optional<int64_t> AdmissionGate::MicrosToIndex(uint64_t records) const {
+  MutexLock lock(mutex_);
+  return drain_.Micros(records, 0, Now());
+}
+
 uint64_t AdmissionGate::records() const { return GetStats().records; }
 
 uint64_t AdmissionGate::bytes() const { return GetStats().bytes; }

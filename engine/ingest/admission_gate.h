@@ -84,6 +84,10 @@ class AdmissionGate {
 
   AdmissionStats GetStats() const;
 
+  // How long it takes to index so many records, as fast as it went lately;
+  // nothing while that is not known.
+  std::optional<int64_t> MicrosToIndex(uint64_t records) const;
+
   uint64_t records() const;
   uint64_t bytes() const;
 

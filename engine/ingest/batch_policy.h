@@ -9,9 +9,9 @@
 
 namespace engram::ingest {
 
-// Small batches keep the latency of a trickle low; large ones spread the cost
-// of a turn over more records when there is a queue anyway. The steps are the
-// seed article's.
+// A worker by itself takes what waits: a trickle makes small batches of its own
+// accord, and what queues spreads the cost of a turn over all of it. Where
+// several share a backlog, the seed article's steps leave each its part.
 inline constexpr size_t kSmallBatch = 10;
 inline constexpr size_t kMediumBatch = 100;
 inline constexpr size_t kLargeBatch = 500;
@@ -32,8 +32,7 @@ constexpr size_t BatchSize(size_t depth, size_t servers = 1) {
   if (servers <= 1) return std::clamp(depth, kSmallBatch, kLargeBatch);
   if (depth < kMediumDepth) return kSmallBatch;
   if (depth < kLargeDepth) return kMediumBatch;
-  return servers <= 1 ? kLargeBatch
-                      : std::min(kLargeBatch, kSharedBatch / servers);
+  return std::min(kLargeBatch, kSharedBatch / servers);
 }
 
 }  // namespace engram::ingest

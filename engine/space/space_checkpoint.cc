@@ -49,7 +49,7 @@ Unsaved SpaceState::GetUnsaved(Lsn log_lsn) const {
   }
   const Lsn up_to =
       tail_.count() == 0 ? std::max(indexed_lsn_, log_lsn) : indexed_lsn_;
-  return {first_unsaved_lsn_ - 1, up_to, unsaved_bytes_};
+  return {first_unsaved_lsn_ - 1, up_to, unsaved_bytes_, unsaved_.size()};
 }
 
 // Gives a row to each version that has none and needs one: what is live, and

@@ -17,6 +17,7 @@ namespace {
 
 // Attempts of Get() to find a record where it was a moment ago.
 constexpr int kGetAttemptsMax = 100;
+constexpr int kGetWaitsMax = 10'000;  // for a checkpoint to end
 
 // Between attempts that wait for a checkpoint; together as long as ten batches
 // of a worker, behind which the checkpoint's last step may have to wait.
@@ -123,6 +124,7 @@ absl::StatusOr<StoredObservation> SpaceState::Get(absl::string_view id,
   absl::Status last = absl::UnavailableError("left memory again and again");
   Touch();
   uint64_t part_generation = 0;  // of the part that failed last
+  int waits = 0;
   for (int attempt = 0; attempt < kGetAttemptsMax; ++attempt) {
     // What is current at some moment under the guard keeps its slot.
     index::EpochDomain::Guard guard = epochs_->Enter();
@@ -161,8 +163,10 @@ absl::StatusOr<StoredObservation> SpaceState::Get(absl::string_view id,
     last = ReadRow(located, *store, &stored);
     if (last.ok()) return stored;
     if (!absl::IsDataLoss(last)) return last;
-    if (located.checkpoint_under_way) {
-      // It may be between making its head visible and telling us.
+    if (located.checkpoint_under_way && ++waits < kGetWaitsMax) {
+      // It may be between making its head visible and telling us, which it
+      // tells up to 64 spaces one after the other.
+      --attempt;
       absl::SleepFor(kGetPause);
       continue;
     }
@@ -324,6 +328,11 @@ uint64_t SpaceState::record_bytes() const {
   const uint64_t pending = gate_.GetStats().bytes;
   MutexLock lock(mutex_);
   return pending + unsaved_bytes_ + saving_bytes_;
+}
+
+uint64_t SpaceState::unsaved_records() const {
+  MutexLock lock(mutex_);
+  return unsaved_.size() + saving_.size();
 }
 
 uint64_t SpaceState::resident_bytes() const {

@@ -23,6 +23,7 @@ struct Unsaved {
   Lsn above = 0;
   Lsn up_to = 0;
   uint64_t bytes = 0;
+  uint64_t records = 0;
 };
 
 // Everything up to `lsn` that the last head does not have, and the links that

@@ -300,6 +300,9 @@ class SpaceState final : public ingest::BacklogOwner {
   // Of records that wait, or are indexed and not saved.
   uint64_t record_bytes() const;
 
+  // Those that are indexed and not saved.
+  uint64_t unsaved_records() const;
+
   // How long the last checkpoint kept records from being indexed.
   int64_t checkpoint_pause_micros() const {
     return checkpoint_pause_micros_.load(std::memory_order_relaxed);

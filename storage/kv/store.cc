@@ -1,7 +1,6 @@
 #include "storage/kv/store.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <set>
 
@@ -33,6 +32,10 @@ constexpr uint64_t kOverlappingTablesMax = 8;
 // database that is opened for a few writes at a time makes one each time.
 constexpr size_t kTablesMax = 64;
 constexpr uint64_t kSmallTableBytes = uint64_t{4} << 20;
+
+// A dropped member with so much gives its room back at once, others when their
+// family is compacted.
+constexpr uint64_t kLargeMemberBytes = uint64_t{1} << 20;
 
 // Only tables ever stand in the folder.
 absl::Status ResetScratch(rocksdb::Env* env, const std::string& path) {
@@ -197,7 +200,11 @@ absl::Status Store::DropFamily(absl::string_view name) {
   ENGRAM_CHECK(!read_only_ && name != kDefaultFamily);
   if (schema::PlaceOf(name).member != 0) {
     ENGRAM_RETURN_IF_ERROR(Find(name).status());
-    return DropMembers({std::string(name)});
+    std::vector<std::string> damaged;
+    ENGRAM_RETURN_IF_ERROR(DropMembers({std::string(name)}, &damaged));
+    if (damaged.empty()) return absl::OkStatus();
+    return absl::DataLossError(
+        absl::StrCat("column family ", name, ": its keys cannot be read"));
   }
   ENGRAM_RETURN_IF_ERROR(CheckRunning());
   FamilyRef family;
@@ -219,8 +226,21 @@ absl::Status Store::DropFamily(absl::string_view name) {
   return status;
 }
 
+absl::StatusOr<std::vector<std::string>> Store::KeysOf(
+    const std::string& member, uint64_t* bytes) const {
+  std::vector<std::string> keys;
+  ENGRAM_RETURN_IF_ERROR(
+      Scan(member, "", [&](absl::string_view key, absl::string_view value) {
+        keys.emplace_back(key);
+        *bytes += value.size();
+        return absl::OkStatus();
+      }));
+  return keys;
+}
+
 // A delete of each key, and not of a range: see ScanKeys().
-absl::Status Store::DropMembers(absl::Span<const std::string> names) {
+absl::Status Store::DropMembers(absl::Span<const std::string> names,
+                                std::vector<std::string>* damaged) {
   ENGRAM_CHECK(!read_only_);
   std::map<absl::string_view, std::set<uint64_t>> members;  // by family
   for (const std::string& name : names) {
@@ -232,15 +252,27 @@ absl::Status Store::DropMembers(absl::Span<const std::string> names) {
     absl::StatusOr<std::unique_ptr<Ingest>> ingest = NewIngest(family);
     if (absl::IsNotFound(ingest.status())) continue;
     ENGRAM_RETURN_IF_ERROR(ingest.status());
+    std::vector<std::string> large;
     for (const uint64_t id : ids) {
+      const std::string member = schema::MemberName(family, id);
+      uint64_t bytes = 0;
+      const absl::StatusOr<std::vector<std::string>> keys =
+          KeysOf(member, &bytes);
+      if (absl::IsDataLoss(keys.status())) {
+        damaged->push_back(member);
+        continue;
+      }
+      ENGRAM_RETURN_IF_ERROR(keys.status());
       (*ingest)->SelectMember(id);
-      ENGRAM_RETURN_IF_ERROR(
-          Scan(schema::MemberName(family, id), "",
-               [&ingest](absl::string_view key, absl::string_view) {
-                 return (*ingest)->Delete(key);
-               }));
+      for (const std::string& key : *keys) {
+        ENGRAM_RETURN_IF_ERROR((*ingest)->Delete(key));
+      }
+      if (bytes >= kLargeMemberBytes) large.push_back(member);
     }
     ENGRAM_RETURN_IF_ERROR((*ingest)->Commit());
+    for (const std::string& member : large) {
+      ENGRAM_RETURN_IF_ERROR(CompactFamily(member));
+    }
   }
   return absl::OkStatus();
 }
@@ -334,13 +366,18 @@ absl::Status Store::CompactIfNeeded(absl::string_view family) {
   ENGRAM_RETURN_IF_ERROR(CheckRunning());
   ENGRAM_ASSIGN_OR_RETURN(const Target target, Find(family));
   rocksdb::ColumnFamilyHandle* const handle = target.family.get();
-  uint64_t tables = 0;
-  std::string text;
-  if (db_->GetProperty(handle, "rocksdb.num-files-at-level0", &text)) {
-    tables = std::strtoull(text.c_str(), nullptr, 10);
-  }
   rocksdb::ColumnFamilyMetaData family_tables;
   db_->GetColumnFamilyMetaData(handle, &family_tables);
+  // Those of vectors overlap only where members share the family, and no
+  // compaction that ends before them takes them away.
+  uint64_t tables = 0;
+  for (const auto& level : family_tables.levels) {
+    if (level.level != 0) continue;
+    tables += static_cast<uint64_t>(std::count_if(
+        level.files.begin(), level.files.end(), [](const auto& table) {
+          return table.smallestkey < schema::kVectorPrefix;
+        }));
+  }
   if (family_tables.file_count >= kTablesMax &&
       family_tables.size / family_tables.file_count < kSmallTableBytes) {
     return ToStatus(db_->CompactRange(rocksdb::CompactRangeOptions(), handle,

@@ -90,8 +90,10 @@ class Store {
   absl::Status DropFamily(absl::string_view name);
 
   // The same for many members of shared families, in one step for each family.
-  // A family that is not there is passed over.
-  absl::Status DropMembers(absl::Span<const std::string> names);
+  // A family that is not there is passed over. Members whose keys cannot be
+  // read stay as they are; their names are added to `damaged`.
+  absl::Status DropMembers(absl::Span<const std::string> names,
+                           std::vector<std::string>* damaged);
 
   // NOT_FOUND if there is no such key or family.
   absl::StatusOr<std::string> Get(absl::string_view family,
@@ -152,6 +154,9 @@ class Store {
                                                        absl::string_view value)>
                             visit) const;
   absl::Status CompactKeys(const Target& target, absl::string_view prefix);
+  // Adds the bytes that a member has to `bytes`.
+  absl::StatusOr<std::vector<std::string>> KeysOf(const std::string& member,
+                                                  uint64_t* bytes) const;
   absl::Status ToReadStatus(const rocksdb::Status& status) const;
   // Before each change. INTERNAL once RocksDB has stopped.
   absl::Status CheckRunning();

@@ -303,6 +303,31 @@ CLI::App* AddCheckpoint(CLI::App& app, CheckpointOptions& options) {
   return command;
 }
 
+CLI::App* AddRecovery(CLI::App& app, RecoveryOptions& options) {
+  CLI::App* const command = app.add_subcommand(
+      "recovery", "What comes back after a kill -9, and how soon");
+  AddDataset(command, options.dataset, options.metric);
+  command->add_option("--spaces", options.spaces, "(20)")
+      ->check(RangeOf(1, 10'000))
+      ->type_name("N");
+  command
+      ->add_option("--seconds", options.seconds, "Of writing to the kill (10)")
+      ->check(RangeOf(1, 3600))
+      ->type_name("S");
+  command
+      ->add_option("--rate", options.rate,
+                   "Observations a second; 0: all that is let in (0)")
+      ->check(RangeOf(0, 10'000'000))
+      ->type_name("N");
+  command->add_option("--runs", options.runs, "(3)")
+      ->check(RangeOf(1, 1000))
+      ->type_name("N");
+  command->add_option("--seed", options.seed, "Of the vectors' noise (1)")
+      ->type_name("N");
+  command->add_flag("--json", options.json, "One JSON object a line");
+  return command;
+}
+
 CLI::App* AddTenants(CLI::App& app, TenantsOptions& options) {
   CLI::App* const command = app.add_subcommand(
       "tenants", "Thousands of small spaces under a memory budget");

@@ -8,6 +8,7 @@
 #include "tools/bench/index_options.h"
 #include "tools/bench/ingest_options.h"
 #include "tools/bench/recall.h"
+#include "tools/bench/recovery_command.h"
 #include "tools/bench/tenants_command.h"
 #include "tools/bench/wal_options.h"
 
@@ -19,6 +20,7 @@ CLI::App* AddIndex(CLI::App& app, IndexOptions& options);
 CLI::App* AddWal(CLI::App& app, WalOptions& options);
 CLI::App* AddIngest(CLI::App& app, IngestOptions& options);
 CLI::App* AddCheckpoint(CLI::App& app, CheckpointOptions& options);
+CLI::App* AddRecovery(CLI::App& app, RecoveryOptions& options);
 CLI::App* AddTenants(CLI::App& app, TenantsOptions& options);
 
 // For memory_measure.h. Takes what of AddIndex() decides about memory.

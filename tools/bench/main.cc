@@ -20,6 +20,7 @@
 #include "tools/bench/ingest_command.h"
 #include "tools/bench/machine.h"
 #include "tools/bench/memory_measure.h"
+#include "tools/bench/recovery_command.h"
 #include "tools/bench/tenants_command.h"
 #include "tools/bench/wal_command.h"
 
@@ -73,6 +74,8 @@ int Main(int argc, char** argv) {
   ingest_options.commit = ENGRAM_COMMIT;
   CheckpointOptions checkpoint_options;
   checkpoint_options.commit = ENGRAM_COMMIT;
+  RecoveryOptions recovery_options;
+  recovery_options.commit = ENGRAM_COMMIT;
   TenantsOptions tenants_options;
   tenants_options.commit = ENGRAM_COMMIT;
   std::string engine;
@@ -86,6 +89,7 @@ int Main(int argc, char** argv) {
   const CLI::App* const wal = AddWal(app, wal_options);
   const CLI::App* const ingest = AddIngest(app, ingest_options);
   const CLI::App* const checkpoint = AddCheckpoint(app, checkpoint_options);
+  const CLI::App* const recovery = AddRecovery(app, recovery_options);
   const CLI::App* const tenants = AddTenants(app, tenants_options);
   AddMemoryChild(app, index_options, engine, folder);
   try {
@@ -99,6 +103,9 @@ int Main(int argc, char** argv) {
   if (ingest->parsed()) return End(RunIngestCommand(ingest_options), kFailed);
   if (checkpoint->parsed()) {
     return End(RunCheckpointCommand(checkpoint_options), kFailed);
+  }
+  if (recovery->parsed()) {
+    return End(RunRecoveryCommand(recovery_options), kFailed);
   }
   if (tenants->parsed()) {
     return End(RunTenantsCommand(tenants_options), kFailed);

@@ -70,7 +70,7 @@ Json ToJson(const DbStats& stats) {
         {"dead_letters", stats.refused.dead_letters},
         {"space_record_rate", stats.refused.space_record_rate},
         {"space_byte_rate", stats.refused.space_byte_rate},
-         {"memory", stats.refused.memory}}},
+        {"memory", stats.refused.memory}}},
       {"replayed_records", stats.replayed_records},
       {"producers", stats.producers},
       {"duplicate_writes", stats.duplicate_writes},
@@ -89,6 +89,8 @@ Json ToJson(const DbStats& stats) {
        {{"count", stats.checkpoints},
         {"bytes", stats.checkpoint_bytes},
         {"status", stats.checkpoint_status.ToString()}}},
+      {"recovery_estimate_us",
+       absl::ToInt64Microseconds(stats.recovery_estimate)},
   };
 }
 

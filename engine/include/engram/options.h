@@ -168,6 +168,12 @@ struct Options {
   // are when the log has reached half its limit.
   uint64_t checkpoint_wal_bytes = uint64_t{256} << 20;
 
+  // How long indexing what the log has beyond the checkpoints should take after
+  // a crash; while that goes on, all of it is searched exactly. Where the
+  // estimate (DbStats::recovery_estimate) comes near it, checkpoints are made
+  // earlier than checkpoint_wal_bytes says. Above 0; infinite: no matter.
+  absl::Duration recovery_time_target = absl::Seconds(2);
+
   // Upper bound of the log on disk. Writes wait at it for a checkpoint (see
   // WriteOptions::admission_timeout). At least four segments.
   uint64_t wal_limit_bytes = uint64_t{2} << 30;
@@ -176,9 +182,11 @@ struct Options {
   // records that are not indexed or not checkpointed yet, and RocksDB's caches.
   // 0: no limit. Above it, the spaces that were not used for the longest time
   // are checkpointed and leave memory; their handles stay valid, and the next
-  // search, read or write brings them back. Checked after each load and each
-  // 1/16 of checkpoint_wal_bytes: until then, and while the space that was used
-  // last is larger, there may be more in use.
+  // search, read or write brings them back. Between two checks, up to 1/16 of
+  // it is written; then writes wait for the next check, as at
+  // total_pending_bytes_max; more passes as long as there is room. Each space
+  // takes 8 KB, and so the least that can be kept is 10 KB for each. While the
+  // space that was used last is larger, there is more in use.
   uint64_t memory_budget_bytes = 0;
 
   // So many spaces are saved in a RocksDB column family of their own; those

@@ -161,6 +161,10 @@ struct DbStats {
   uint64_t checkpoints = 0;
   uint64_t checkpoint_bytes = 0;   // written since Open()
   absl::Status checkpoint_status;  // of the last one
+
+  // How long indexing what only the log has would take after a crash at this
+  // moment, as fast as it went lately. Infinite while that is not known.
+  absl::Duration recovery_estimate = absl::ZeroDuration();
 };
 
 }  // namespace engram

@@ -55,6 +55,19 @@ TEST_F(FamilyAssignerTest, AFullFamilyIsFollowedByAnother) {
   EXPECT_THAT(made, ElementsAre("p000001", "p000002"));
 }
 
+TEST_F(FamilyAssignerTest, RoomInAnyFamilyIsUsedBeforeANewOneIsMade) {
+  FamilyAssigner shares_all(0);
+  std::vector<std::string> made;
+  for (uint64_t id = 1; id <= FamilyAssigner::kMembersMax + 10; ++id) {
+    shares_all.Assign(id, 0, &next_family_, &made);
+  }
+  shares_all.Remove("p000001/1");
+  for (uint64_t id = 5001; id <= 5020; ++id) {
+    shares_all.Assign(id, 0, &next_family_, &made);
+  }
+  EXPECT_THAT(made, ElementsAre("p000001", "p000002"));
+}
+
 TEST_F(FamilyAssignerTest, WhatTheCatalogSaysIsCounted) {
   next_family_ = 9;
   assigner_.Add("p000001");

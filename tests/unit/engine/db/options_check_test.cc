@@ -97,6 +97,26 @@ TEST(OptionsCheckTest, LimitsOfZeroAreRefusedByName) {
               HasSubstr("pending_bytes_max is 0"));
 }
 
+TEST(OptionsCheckTest, RecoveryTakesTimeAndFamiliesHaveALimit) {
+  const auto refusal = [](const std::function<void(Options*)>& change) {
+    Options options;
+    change(&options);
+    return std::string(CheckOptions(options).message());
+  };
+  EXPECT_THAT(refusal([](Options* o) {
+                o->recovery_time_target = absl::ZeroDuration();
+              }),
+              HasSubstr("recovery_time_target is 0, it must be above 0"));
+  EXPECT_EQ(refusal([](Options* o) {
+              o->recovery_time_target = absl::InfiniteDuration();
+              o->max_dedicated_spaces = 0;
+            }),
+            "");
+  EXPECT_THAT(refusal([](Options* o) { o->max_dedicated_spaces = 10'001; }),
+              HasSubstr("max_dedicated_spaces is 10001, allowed are 0 to "
+                        "10000"));
+}
+
 TEST(OptionsCheckTest, SearchesHaveALimitOfKAndEf) {
   const auto check = [](uint32_t k, uint32_t ef) {
     SearchOptions options;

@@ -31,8 +31,8 @@ class Numbers {
            pending_bytes, pressure, pressure_level, refused_writes, refused,
            replayed, producers, duplicates, latencies, backend, direct_io,
            segments, wal_bytes, groups, last_lsn, durable_lsn, wal_status,
-           low_water, checkpoints, checkpoint_bytes, checkpoint_status] =
-        *stats;
+           low_water, checkpoints, checkpoint_bytes, checkpoint_status,
+           recovery] = *stats;
     path = "/memory";
     database_id = "0123456789abcdef0123456789abcdef";
     backend = "io_uring";
@@ -68,6 +68,7 @@ class Numbers {
     Count("engram_checkpoint_bytes_total", &checkpoint_bytes);
     checkpoint_status = absl::InternalError("another");
     expected["engram_checkpoint_failed"] = 1;
+    Seconds("engram_recovery_estimate_seconds", &recovery);
     expected
         ["engram_database_info{database_id="
          "\"0123456789abcdef0123456789abcdef\","

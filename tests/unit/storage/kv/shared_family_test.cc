@@ -1,6 +1,7 @@
 // Families that several members share.
 
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ class SharedFamilyTest : public StoreHarness {
   static std::string Member(uint64_t id) {
     return schema::MemberName(kFamily, id);
   }
+
+  std::vector<std::string> damaged_;
 };
 
 TEST_F(SharedFamilyTest, EachMemberHasKeysOfItsOwn) {
@@ -49,7 +52,7 @@ TEST_F(SharedFamilyTest, AFamilyThatIsNotThereHasNoMembers) {
   EXPECT_TRUE(absl::IsNotFound(store_->Get(Member(1), "m/head").status()));
   EXPECT_TRUE(absl::IsNotFound(store_->NewIngest(Member(1)).status()));
   EXPECT_TRUE(absl::IsNotFound(store_->DropFamily(Member(1))));
-  EXPECT_TRUE(store_->DropMembers({Member(1)}).ok());
+  EXPECT_TRUE(store_->DropMembers({Member(1)}, &damaged_).ok());
 }
 
 TEST_F(SharedFamilyTest, OneIngestionTakesSeveralMembersOrNone) {
@@ -88,13 +91,46 @@ TEST_F(SharedFamilyTest, ADroppedMemberLeavesTheOthers) {
     Commit({{"m/head", "1"}, {"r/a", "2"}, {"v/a", "3"}}, Member(id));
   }
   ASSERT_TRUE(store_->DropFamily(Member(2)).ok());
-  ASSERT_TRUE(store_->DropMembers({Member(5), Member(1), "p000099/7"}).ok());
+  ASSERT_TRUE(
+      store_->DropMembers({Member(5), Member(1), "p000099/7"}, &damaged_).ok());
   for (uint64_t id = 1; id <= 5; ++id) {
     const bool stays = id == 3 || id == 4;
     EXPECT_EQ(Contents("", Member(id)).size(), stays ? 3u : 0u) << id;
   }
-  ASSERT_TRUE(store_->DropMembers({Member(1)}).ok()) << "a second time";
+  ASSERT_TRUE(store_->DropMembers({Member(1)}, &damaged_).ok())
+      << "a second time";
   EXPECT_EQ(Contents("", kFamily).size(), 6u);
+}
+
+TEST_F(SharedFamilyTest, ALargeMemberGivesItsRoomBackAtOnce) {
+  OpenWithFamily();
+  const std::string large(3'000'000, 'x');
+  Commit({{"m/head", "1"}, {"v/a", large}}, Member(1));
+  Commit({{"m/head", "1"}, {"v/a", large}}, Member(2));
+  ASSERT_TRUE(store_->DropFamily(Member(1)).ok());
+  EXPECT_LT(store_->TableBytes(), large.size() + 100'000);
+  EXPECT_EQ(*store_->Get(Member(2), "v/a"), large);
+}
+
+TEST_F(SharedFamilyTest, WhatCannotBeReadStaysAndOthersGo) {
+  OpenWithFamily();
+  Commit({{"m/head", "1"}, {"r/a", std::string(500'000, 'x')}}, Member(1));
+  Commit({{"m/head", "1"}}, Member(2));
+  store_.reset();
+  for (const auto& entry : std::filesystem::directory_iterator(path())) {
+    if (entry.path().extension() != ".sst" || entry.file_size() < 400'000) {
+      continue;
+    }
+    std::fstream file(entry.path(),
+                      std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(200'000);
+    file.put('y');
+  }
+  Open();
+  ASSERT_TRUE(store_->DropMembers({Member(1), Member(2)}, &damaged_).ok());
+  EXPECT_THAT(damaged_, ElementsAre(Member(1)));
+  EXPECT_THAT(Contents("", Member(2)), IsEmpty());
+  EXPECT_TRUE(absl::IsDataLoss(store_->DropFamily(Member(1))));
 }
 
 TEST_F(SharedFamilyTest, CompactionGivesBackWhatAMemberReplaced) {

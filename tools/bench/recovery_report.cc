@@ -1,0 +1,44 @@
+// How the results of engram-bench recovery look.
+
+#include <cmath>
+
+#include "absl/strings/str_format.h"
+#include "nlohmann/json.hpp"
+#include "tools/bench/recovery_command.h"
+
+namespace engram::bench {
+namespace {
+
+double Rounded(double value) { return std::round(value * 100) / 100; }
+
+}  // namespace
+
+std::vector<std::string> RecoveryTable(const std::vector<RecoveryRow>& rows) {
+  std::vector<std::string> lines = {
+      absl::StrFormat("%12s %9s %8s %15s %13s %11s %5s %6s", "ACKNOWLEDGED",
+                      "REPLAYED", "OPEN MS", "FIRST ANSWER MS", "ALL SPACES MS",
+                      "INDEXED MS", "LOST", "WRONG")};
+  for (const RecoveryRow& row : rows) {
+    lines.push_back(absl::StrFormat(
+        "%12d %9d %8.1f %15.1f %13.1f %11.1f %5d %6d", row.acknowledged,
+        row.replayed, row.open_millis, row.first_millis, row.all_millis,
+        row.indexed_millis, row.lost, row.wrong));
+  }
+  return lines;
+}
+
+std::string RecoveryJson(const RecoveryRow& row) {
+  const nlohmann::ordered_json object = {
+      {"measurement", "recovery"},
+      {"acknowledged", row.acknowledged},
+      {"replayed", row.replayed},
+      {"open_ms", Rounded(row.open_millis)},
+      {"first_answer_ms", Rounded(row.first_millis)},
+      {"all_spaces_ms", Rounded(row.all_millis)},
+      {"indexed_ms", Rounded(row.indexed_millis)},
+      {"lost", row.lost},
+      {"wrong", row.wrong}};
+  return object.dump();
+}
+
+}  // namespace engram::bench
