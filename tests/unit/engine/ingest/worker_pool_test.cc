@@ -144,26 +144,24 @@ TEST(WorkerPoolTest, AnOwnerIsServedByItsHomeWorkerUnlessItIsStolen) {
   while (!ExpectServedAtHome()) ASSERT_LT(attempt++, kAttempts);
 }
 
-TEST(WorkerPoolTest, TheBatchFollowsTheDepth) {
+TEST(WorkerPoolTest, ALongBacklogIsTakenInLargeBatches) {
   WorkerPool pool(1);
   Member member(&pool);
   Plug plug(&pool);
   for (uint64_t i = 0; i < 1600; ++i) member.Push(&pool, i);
   plug.Open();
   pool.Drain();
-  // 1,600 and 1,100 are deep; 600 to 100 are middling; below is small.
-  EXPECT_THAT(member.owner->batches(),
-              ElementsAre(500, 500, 100, 100, 100, 100, 100, 100));
+  EXPECT_THAT(member.owner->batches(), ElementsAre(500, 500, 500, 100));
 }
 
-TEST(WorkerPoolTest, AShortBacklogIsTakenInSmallBatches) {
+TEST(WorkerPoolTest, AShortBacklogIsTakenAtOnce) {
   WorkerPool pool(1);
   Member member(&pool);
   Plug plug(&pool);
   for (uint64_t i = 0; i < 35; ++i) member.Push(&pool, i);
   plug.Open();
   pool.Drain();
-  EXPECT_THAT(member.owner->batches(), ElementsAre(10, 10, 10, 5));
+  EXPECT_THAT(member.owner->batches(), ElementsAre(35));
 }
 
 TEST(WorkerPoolTest, AnOwnerThatServesLessThanItIsAskedForIsServedAgain) {
@@ -182,6 +180,8 @@ TEST(WorkerPoolTest, OwnersOfOneWorkerTakeTurns) {
   WorkerPool pool(1);
   Member a(&pool);
   Member b(&pool);
+  a.owner->set_batch_max(10);
+  b.owner->set_batch_max(10);
   std::vector<char> turns;
   a.owner->set_before_serve([&] { turns.push_back('a'); });
   b.owner->set_before_serve([&] { turns.push_back('b'); });
