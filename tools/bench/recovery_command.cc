@@ -227,12 +227,18 @@ absl::Status RunRecoveryCommand(const RecoveryOptions& options) {
                           : absl::StrCat(options.rate, " a second"),
         options.seed));
   }
-  std::vector<RecoveryRow> rows;
-  uint64_t bad = 0;
+  // All writers before this process has opened a database: those that are
+  // forked later lack the threads of RocksDB that it has started.
+  std::vector<std::pair<std::string, uint64_t>> killed;
   for (int run = 0; run < options.runs; ++run) {
     const std::string path = scratch->Next();
     ENGRAM_ASSIGN_OR_RETURN(const uint64_t acknowledged,
                             WriteAndKill(options, dataset, path));
+    killed.emplace_back(path, acknowledged);
+  }
+  std::vector<RecoveryRow> rows;
+  uint64_t bad = 0;
+  for (const auto& [path, acknowledged] : killed) {
     ENGRAM_ASSIGN_OR_RETURN(RecoveryRow row,
                             ComeBack(options, dataset, path, acknowledged));
     bad += row.lost + row.wrong;
