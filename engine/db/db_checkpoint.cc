@@ -257,25 +257,29 @@ absl::Status DbImpl::SaveMembers(const std::map<uint64_t, SpacePtr>& spaces) {
   absl::Status first_error;
   std::vector<space::SpaceState*> chosen;
   uint64_t bytes = 0;
-  const auto save_chosen = [&] {
-    if (chosen.empty()) return;
-    if (!SaveTogether(chosen).ok()) {
-      // The others need not suffer from what one of them lacks.
-      for (space::SpaceState* const space : chosen) {
-        first_error.Update(SaveTogether({space}));
-      }
+  for (auto it = spaces.begin(); it != spaces.end();) {
+    chosen.push_back(it->second.get());
+    bytes += it->second->record_bytes();
+    ++it;
+    if (it != spaces.end() && chosen.size() < kSavedTogetherMax &&
+        bytes < kSavedTogetherBytes) {
+      continue;
     }
+    first_error.Update(SaveTogetherOrSingly(chosen));
     chosen.clear();
     bytes = 0;
-  };
-  for (const auto& [id, space] : spaces) {
-    chosen.push_back(space.get());
-    bytes += space->record_bytes();
-    if (chosen.size() == kSavedTogetherMax || bytes >= kSavedTogetherBytes) {
-      save_chosen();
-    }
   }
-  save_chosen();
+  return first_error;
+}
+
+// The others need not suffer from what one of them lacks.
+absl::Status DbImpl::SaveTogetherOrSingly(
+    absl::Span<space::SpaceState* const> spaces) {
+  if (SaveTogether(spaces).ok()) return absl::OkStatus();
+  absl::Status first_error;
+  for (space::SpaceState* const space : spaces) {
+    first_error.Update(SaveTogether({space}));
+  }
   return first_error;
 }
 

@@ -292,6 +292,8 @@ class DbImpl final : public wal::GroupSink {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status SaveMembers(const std::map<uint64_t, SpacePtr>& spaces)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+  absl::Status SaveTogetherOrSingly(absl::Span<space::SpaceState* const> spaces)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status SaveTogether(absl::Span<space::SpaceState* const> spaces)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status SaveCatalogAndRecycle(Lsn published)
