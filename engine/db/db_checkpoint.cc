@@ -275,7 +275,8 @@ absl::Status DbImpl::SaveMembers(const std::map<uint64_t, SpacePtr>& spaces) {
 // The others need not suffer from what one of them lacks.
 absl::Status DbImpl::SaveTogetherOrSingly(
     absl::Span<space::SpaceState* const> spaces) {
-  if (SaveTogether(spaces).ok()) return absl::OkStatus();
+  const absl::Status together = SaveTogether(spaces);
+  if (together.ok() || spaces.size() == 1) return together;
   absl::Status first_error;
   for (space::SpaceState* const space : spaces) {
     first_error.Update(SaveTogether({space}));

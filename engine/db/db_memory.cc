@@ -20,8 +20,8 @@ constexpr double kKeptShare = 0.9;
 // more than the spaces.
 constexpr size_t kSavedTogether = 64;
 
-// Of a space that is cold and idle: its state, backlog, names and histograms.
-// Measured with 10,000 spaces.
+// Of a space that is cold and idle: its state, backlog and names, 5 KB measured
+// with 10,000 spaces; its histograms come with use.
 constexpr uint64_t kBytesPerSpace = 8000;
 
 // What was freed lies in the allocator's arenas, between what was not; so much

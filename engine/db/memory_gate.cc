@@ -29,7 +29,7 @@ absl::Status MemoryGate::Wait(int64_t timeout_micros) {
   const int64_t deadline = Clock::System().MonotonicMicros() + timeout_micros;
   MutexLock lock(mutex_);
   while (!may_pass()) {
-    if (closed_) return absl::FailedPreconditionError("is closed");
+    if (closed_) return absl::FailedPreconditionError("the database is closed");
     const int64_t left = deadline - Clock::System().MonotonicMicros();
     if (left <= 0) {
       return absl::ResourceExhaustedError(absl::StrCat(

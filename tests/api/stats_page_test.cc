@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "engram/db.h"
 #include "gmock/gmock.h"
@@ -119,6 +121,30 @@ TEST_F(StatsPageTest, IsNotThereUnlessAnOwnerWantsIt) {
   options_.stats_interval = absl::Milliseconds(-1);
   EXPECT_TRUE(absl::IsInvalidArgument(
       Db::Open(directory_.PathOf("db"), options_).status()));
+}
+
+TEST_F(StatsPageTest, OfVeryManySpacesItHasThoseThatWereUsedLast) {
+  constexpr int kSpaces = 520;
+  options_.stats_interval = absl::Milliseconds(20);
+  Open();
+  SpaceOptions space_options;
+  space_options.dimension = 4;
+  Space last;
+  for (int i = 0; i < kSpaces; ++i) {
+    last = db_->OpenSpace(absl::StrCat("s", i), space_options).value();
+  }
+  ASSERT_TRUE(last.Observe({"a", TestVector(4, 1), ""}).ok());
+  const std::string used = absl::StrCat("{space=\"s", kSpaces - 1, "\"}");
+  const schema::StatsPage page =
+      AwaitAbove("engram_space_live_records" + used, 0);
+  const testing::Exposition text = testing::ParseExposition(page.text);
+  EXPECT_EQ(text.series.at("engram_spaces"), kSpaces);
+  int shown = 0;
+  for (const auto& [name, value] : text.series) {
+    shown += absl::StartsWith(name, "engram_space_live_records{") ? 1 : 0;
+  }
+  EXPECT_EQ(shown, 512);
+  EXPECT_EQ(db_->GetMetrics()->spaces.size(), size_t{kSpaces});
 }
 
 }  // namespace

@@ -1,7 +1,5 @@
 #include "tools/bench/checkpoint_command.h"
 
-#include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -16,9 +14,10 @@
 #include "nlohmann/json.hpp"
 #include "storage/base/status_macros.h"
 #include "tools/bench/dataset.h"
-#include "tools/bench/machine.h"
 #include "tools/bench/noisy_rows.h"
 #include "tools/bench/rocksdb_save.h"
+#include "tools/bench/run_header.h"
+#include "tools/bench/samples.h"
 #include "tools/bench/scratch_folder.h"
 
 namespace engram::bench {
@@ -28,16 +27,6 @@ constexpr absl::Duration kPatience = absl::Minutes(30);
 constexpr size_t kBatch = 256;
 constexpr uint64_t kFewRecords = 1000;
 constexpr uint64_t kManyBytes = uint64_t{32} << 20;
-
-void PrintLine(const std::string& line) {
-  std::printf("%s\n", line.c_str());
-  std::fflush(stdout);
-}
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 double MillisSince(absl::Time begin) {
   return absl::ToDoubleMilliseconds(absl::Now() - begin);
@@ -208,27 +197,13 @@ absl::Status RunCheckpointCommand(const CheckpointOptions& options) {
   if (dataset.base.count() == 0) {
     return absl::InvalidArgumentError(options.dataset + ": has no vectors");
   }
-  if (options.json) {
-    const nlohmann::ordered_json run = {{"measurement", "run"},
-                                        {"commit", options.commit},
-                                        {"processor", ProcessorModel()},
-                                        {"processors", Processors()},
-                                        {"load", LoadAverage()},
-                                        {"dataset", dataset.name},
-                                        {"dimension", dataset.base.dimension()},
-                                        {"observations", options.observations},
-                                        {"runs", options.runs},
-                                        {"seed", options.seed}};
-    PrintLine(run.dump());
-  } else {
-    PrintLine(absl::StrFormat(
-        "commit      %s\nmachine     %s, %d of them, load average %.1f\n"
-        "dataset     %s, %d dimensions, with noise of 5 %%\n"
-        "parameters  %d observations before, medians of %d runs, seed %d\n",
-        options.commit, ProcessorModel(), Processors(), LoadAverage(),
-        dataset.name, dataset.base.dimension(), options.observations,
-        options.runs, options.seed));
-  }
+  PrintRunHeader(
+      options.json, options.commit, dataset,
+      {{"observations", options.observations},
+       {"runs", options.runs},
+       {"seed", options.seed}},
+      absl::StrFormat("%d observations before, medians of %d runs, seed %d\n",
+                      options.observations, options.runs, options.seed));
   return CheckpointMeasurement(options, dataset, scratch.get()).Run();
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,50 +20,33 @@
 #include "tools/bench/ingest_scenario.h"
 #include "tools/bench/ingest_searcher.h"
 #include "tools/bench/locality_measure.h"
-#include "tools/bench/machine.h"
 #include "tools/bench/plot_file.h"
+#include "tools/bench/run_header.h"
 #include "tools/bench/scratch_folder.h"
 #include "tools/bench/wal_command.h"
 
 namespace engram::bench {
 namespace {
 
-void PrintLine(const std::string& line) {
-  std::printf("%s\n", line.c_str());
-  std::fflush(stdout);
-}
-
 const char* DurabilityName(Durability durability) {
   return durability == Durability::kProcess ? "process" : "sync";
 }
 
 void PrintRun(const IngestOptions& options, const Dataset& dataset) {
-  if (options.json) {
-    const nlohmann::ordered_json run = {
-        {"measurement", "run"},
-        {"commit", options.commit},
-        {"processor", ProcessorModel()},
-        {"processors", Processors()},
-        {"load", LoadAverage()},
-        {"dataset", dataset.name},
-        {"dimension", dataset.base.dimension()},
-        {"M", options.M},
-        {"ef_construction", options.ef_construction},
-        {"preload", options.preload},
-        {"phase_seconds", options.seconds},
-        {"seed", options.seed}};
-    return PrintLine(run.dump());
-  }
-  PrintLine(absl::StrFormat(
-      "commit      %s\nmachine     %s, %d of them, load average %.1f\n"
-      "dataset     %s, %d dimensions, with noise of 5 %%\n"
-      "parameters  M %d, ef_construction %d, %d observations a space before, "
-      "%g s a phase, seed %d\n"
-      "latencies   us from the call (or when it was due) to the "
-      "acknowledgement, ms from the call to the index",
-      options.commit, ProcessorModel(), Processors(), LoadAverage(),
-      dataset.name, dataset.base.dimension(), options.M,
-      options.ef_construction, options.preload, options.seconds, options.seed));
+  PrintRunHeader(
+      options.json, options.commit, dataset,
+      {{"M", options.M},
+       {"ef_construction", options.ef_construction},
+       {"preload", options.preload},
+       {"phase_seconds", options.seconds},
+       {"seed", options.seed}},
+      absl::StrFormat(
+          "M %d, ef_construction %d, %d observations a space before, "
+          "%g s a phase, seed %d\n"
+          "latencies   us from the call (or when it was due) to the "
+          "acknowledgement, ms from the call to the index",
+          options.M, options.ef_construction, options.preload, options.seconds,
+          options.seed));
 }
 
 // One scenario.

@@ -19,8 +19,8 @@
 #include "storage/base/status_macros.h"
 #include "storage/base/unique_fd.h"
 #include "tools/bench/dataset.h"
-#include "tools/bench/machine.h"
 #include "tools/bench/noisy_rows.h"
+#include "tools/bench/run_header.h"
 #include "tools/bench/scratch_folder.h"
 
 namespace engram::bench {
@@ -28,11 +28,6 @@ namespace {
 
 constexpr absl::Duration kPatience = absl::Minutes(30);
 constexpr uint64_t kBatch = 64;
-
-void PrintLine(const std::string& line) {
-  std::printf("%s\n", line.c_str());
-  std::fflush(stdout);
-}
 
 double MillisSince(absl::Time begin) {
   return absl::ToDoubleMilliseconds(absl::Now() - begin);
@@ -203,30 +198,18 @@ absl::Status RunRecoveryCommand(const RecoveryOptions& options) {
   if (dataset.base.count() == 0) {
     return absl::InvalidArgumentError(options.dataset + ": has no vectors");
   }
-  if (options.json) {
-    const nlohmann::ordered_json run = {{"measurement", "run"},
-                                        {"commit", options.commit},
-                                        {"processor", ProcessorModel()},
-                                        {"processors", Processors()},
-                                        {"load", LoadAverage()},
-                                        {"dataset", dataset.name},
-                                        {"dimension", dataset.base.dimension()},
-                                        {"spaces", options.spaces},
-                                        {"seconds", options.seconds},
-                                        {"rate", options.rate},
-                                        {"seed", options.seed}};
-    PrintLine(run.dump());
-  } else {
-    PrintLine(absl::StrFormat(
-        "commit      %s\nmachine     %s, %d of them, load average %.1f\n"
-        "dataset     %s, %d dimensions, with noise of 5 %%\n"
-        "parameters  %d spaces, killed after %d s of %s, seed %d\n",
-        options.commit, ProcessorModel(), Processors(), LoadAverage(),
-        dataset.name, dataset.base.dimension(), options.spaces, options.seconds,
-        options.rate == 0 ? "all that is let in"
+  PrintRunHeader(
+      options.json, options.commit, dataset,
+      {{"spaces", options.spaces},
+       {"seconds", options.seconds},
+       {"rate", options.rate},
+       {"seed", options.seed}},
+      absl::StrFormat("%d spaces, killed after %d s of %s, seed %d\n",
+                      options.spaces, options.seconds,
+                      options.rate == 0
+                          ? "all that is let in"
                           : absl::StrCat(options.rate, " a second"),
-        options.seed));
-  }
+                      options.seed));
   // All writers before this process has opened a database: those that are
   // forked later lack the threads of RocksDB that it has started.
   std::vector<std::pair<std::string, uint64_t>> killed;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <random>
@@ -20,6 +19,7 @@
 #include "tools/bench/machine.h"
 #include "tools/bench/noisy_rows.h"
 #include "tools/bench/plot_file.h"
+#include "tools/bench/run_header.h"
 #include "tools/bench/scratch_folder.h"
 
 namespace engram::bench {
@@ -30,11 +30,6 @@ constexpr absl::Duration kSampling = absl::Milliseconds(100);
 constexpr size_t kRows = 2000;  // of the set, so that it hardly counts
 constexpr size_t kBatch = 256;
 constexpr double kMegabyte = 1e6;
-
-void PrintLine(const std::string& line) {
-  std::printf("%s\n", line.c_str());
-  std::fflush(stdout);
-}
 
 double MillisSince(absl::Time begin) {
   return absl::ToDoubleMilliseconds(absl::Now() - begin);
@@ -267,29 +262,16 @@ absl::Status RunTenantsCommand(const TenantsOptions& options) {
   if (dataset.base.count() == 0) {
     return absl::InvalidArgumentError(options.dataset + ": has no vectors");
   }
-  if (options.json) {
-    const nlohmann::ordered_json run = {{"measurement", "run"},
-                                        {"commit", options.commit},
-                                        {"processor", ProcessorModel()},
-                                        {"processors", Processors()},
-                                        {"load", LoadAverage()},
-                                        {"dataset", dataset.name},
-                                        {"dimension", dataset.base.dimension()},
-                                        {"spaces", options.spaces},
-                                        {"observations", options.observations},
-                                        {"budget_bytes", options.budget_bytes},
-                                        {"seed", options.seed}};
-    PrintLine(run.dump());
-  } else {
-    PrintLine(absl::StrFormat(
-        "commit      %s\nmachine     %s, %d of them, load average %.1f\n"
-        "dataset     %s, %d dimensions, with noise of 5 %%\n"
-        "parameters  %d spaces of %d observations, budget %.0f MB, seed %d\n",
-        options.commit, ProcessorModel(), Processors(), LoadAverage(),
-        dataset.name, dataset.base.dimension(), options.spaces,
-        options.observations,
-        static_cast<double>(options.budget_bytes) / kMegabyte, options.seed));
-  }
+  PrintRunHeader(
+      options.json, options.commit, dataset,
+      {{"spaces", options.spaces},
+       {"observations", options.observations},
+       {"budget_bytes", options.budget_bytes},
+       {"seed", options.seed}},
+      absl::StrFormat("%d spaces of %d observations, budget %.0f MB, seed %d\n",
+                      options.spaces, options.observations,
+                      static_cast<double>(options.budget_bytes) / kMegabyte,
+                      options.seed));
   return TenantsMeasurement(options, dataset, scratch->Next()).Run();
 }
 

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -15,6 +14,7 @@
 #include "nlohmann/json.hpp"
 #include "storage/base/status_macros.h"
 #include "tools/bench/machine.h"
+#include "tools/bench/run_header.h"
 #include "tools/bench/samples.h"
 #include "tools/bench/scratch_folder.h"
 #include "tools/bench/wal_busy.h"
@@ -27,11 +27,6 @@ constexpr char kRate[] = "records_per_s";
 constexpr char kP50[] = "p50";
 constexpr char kP99[] = "p99";
 constexpr char kP999[] = "p999";
-
-void PrintLine(const std::string& line) {
-  std::printf("%s\n", line.c_str());
-  std::fflush(stdout);
-}
 
 void PrintRun(const WalOptions& options, const std::string& folder) {
   const double load = LoadAverage();
