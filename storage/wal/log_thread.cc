@@ -154,7 +154,7 @@ absl::Status Writer::RollOver() {
   ENGRAM_CHECK(in_flight_.size() == 1);  // the group that needs the room
   ENGRAM_RETURN_IF_ERROR(end_.Roll());
   MutexLock lock(mutex_);
-  complete_[end_.previous_number()] = end_.previous_last_lsn();
+  MarkRolled();
   return absl::OkStatus();
 }
 

@@ -1,6 +1,7 @@
 #include "storage/wal/segments.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -21,6 +22,11 @@ constexpr size_t kNumberDigits = 16;
 
 // How long the preparer rests after it could not make a spare.
 constexpr int64_t kRetryMicros = 200'000;
+
+constexpr int64_t kTimeoutMicrosMax = int64_t{1} << 60;  // no overflow
+
+// What is zero-filled with one write.
+constexpr size_t kEraseBytes = size_t{1} << 20;
 
 }  // namespace
 
@@ -97,11 +103,10 @@ int Segments::ready() const {
 
 bool Segments::WantsSpare() const {
   return spares_.size() < kSpares &&
-         spares_.size() + live_.size() < segments_max_;
+         spares_.size() + to_erase_.size() + live_.size() < segments_max_;
 }
 
 absl::Status Segments::WaitReady(int count, int64_t timeout_micros) {
-  constexpr int64_t kTimeoutMicrosMax = int64_t{1} << 60;  // no overflow
   const int64_t deadline = Clock::System().MonotonicMicros() +
                            std::min(timeout_micros, kTimeoutMicrosMax);
   MutexLock lock(mutex_);
@@ -143,29 +148,104 @@ void Segments::StopWaiting() {
 void Segments::PrepareLoop() {
   MutexLock lock(mutex_);
   while (!stopping_) {
-    if (!WantsSpare()) {
-      changed_.Wait(mutex_);
-      continue;
-    }
-    const std::string name = absl::StrCat(kSparePrefix, next_spare_++);
-    lock.Unlock();
-    const absl::Status status =
-        directory_->CreateZeroed(name, options_.segment_bytes).status();
-    if (!status.ok()) {
-      // What was written of it would keep the disk full. That it cannot be
-      // removed either is not worth another message.
-      directory_->Remove(name).IgnoreError();
-    }
-    lock.Lock();
-    prepare_status_ = status;
-    if (status.ok()) {
-      spares_.push_back(name);
-      changed_.NotifyAll();
+    // First: someone waits for it.
+    if (!to_erase_.empty()) {
+      EraseOne();
+    } else if (WantsSpare()) {
+      MakeSpare();
     } else {
-      changed_.NotifyAll();
-      changed_.WaitFor(mutex_, kRetryMicros);
+      changed_.Wait(mutex_);
     }
   }
+}
+
+void Segments::MakeSpare() {
+  const std::string name = absl::StrCat(kSparePrefix, next_spare_++);
+  mutex_.Unlock();
+  const absl::Status status =
+      directory_->CreateZeroed(name, options_.segment_bytes).status();
+  if (!status.ok()) {
+    // What was written of it would keep the disk full. That it cannot be
+    // removed either is not worth another message.
+    directory_->Remove(name).IgnoreError();
+  }
+  mutex_.Lock();
+  prepare_status_ = status;
+  if (status.ok()) spares_.push_back({name});
+  changed_.NotifyAll();
+  if (!status.ok()) changed_.WaitFor(mutex_, kRetryMicros);
+}
+
+// Over what is there, so that the blocks of the disk hold nothing else.
+absl::Status Segments::ZeroFill(const std::string& name) const {
+  ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<io::File> file,
+                          directory_->Open(name, io::OpenMode::kWrite));
+  AlignedBuffer zeros(kEraseBytes);
+  std::memset(zeros.data(), 0, zeros.size());
+  for (uint64_t offset = 0; offset < options_.segment_bytes;) {
+    const size_t bytes =
+        std::min<uint64_t>(zeros.size(), options_.segment_bytes - offset);
+    ENGRAM_RETURN_IF_ERROR(
+        file->Write(offset, absl::MakeConstSpan(zeros.data(), bytes)));
+    offset += bytes;
+  }
+  return file->Sync();
+}
+
+void Segments::EraseOne() {
+  const std::string name = to_erase_.back();
+  const bool keep = spares_.size() < kSparesKept;
+  mutex_.Unlock();
+  absl::Status status = ZeroFill(name);
+  const bool zeroed = status.ok();
+  // A file that is gone holds nothing either.
+  if (!zeroed || !keep) status = directory_->Remove(name);
+  mutex_.Lock();
+  erase_status_ = status;
+  if (status.ok()) {
+    // Others may have been added meanwhile.
+    to_erase_.erase(std::find(to_erase_.begin(), to_erase_.end(), name));
+    if (zeroed && keep) spares_.push_back({name});
+  }
+  changed_.NotifyAll();
+  if (!status.ok()) changed_.WaitFor(mutex_, kRetryMicros);
+}
+
+void Segments::StartErasing() {
+  {
+    MutexLock lock(mutex_);
+    ++erasing_;
+    // Those that are taken next stay, for who has reserved them.
+    std::stable_partition(spares_.begin(), spares_.end(),
+                          [](const Spare& spare) { return !spare.used; });
+    while (static_cast<int>(spares_.size()) > reserved_ &&
+           spares_.back().used) {
+      to_erase_.push_back(std::move(spares_.back().name));
+      spares_.pop_back();
+    }
+  }
+  changed_.NotifyAll();
+}
+
+void Segments::StopErasing() {
+  MutexLock lock(mutex_);
+  --erasing_;
+}
+
+absl::Status Segments::WaitErased(int64_t timeout_micros) {
+  const int64_t deadline = Clock::System().MonotonicMicros() +
+                           std::min(timeout_micros, kTimeoutMicrosMax);
+  MutexLock lock(mutex_);
+  while (!to_erase_.empty()) {
+    const int64_t left = deadline - Clock::System().MonotonicMicros();
+    if (left <= 0) {
+      return absl::DeadlineExceededError(absl::StrCat(
+          to_erase_.size(), " segments of the log are still to be zero-filled",
+          erase_status_.ok() ? "" : ": ", erase_status_.message()));
+    }
+    changed_.WaitFor(mutex_, left);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<io::File>> Segments::Take(
@@ -190,8 +270,12 @@ absl::StatusOr<std::unique_ptr<io::File>> Segments::Take(
           absl::StrCat("the log has ", live_.size(),
                        " segments and its limit allows ", segments_max_));
     }
-    spare = spares_.back();
-    spares_.pop_back();
+    // One that holds what was logged once, if there is any: see StartErasing().
+    const auto used = std::find_if(spares_.begin(), spares_.end(),
+                                   [](const Spare& s) { return s.used; });
+    const auto taken = used != spares_.end() ? used : spares_.end() - 1;
+    spare = taken->name;
+    spares_.erase(taken);
     if (reserved_ > 0) --reserved_;
     live_.push_back(header.number);
   }
@@ -223,7 +307,7 @@ absl::Status Segments::Recycle(uint64_t number) {
         std::find(live_.begin(), live_.end(), number) != live_.end();
     // Tried before: only the sync is left to do.
     if (!live) return directory_->Sync();
-    keep = spares_.size() < kSparesKept;
+    keep = spares_.size() < kSparesKept || erasing_ > 0;
     if (keep) spare = absl::StrCat(kSparePrefix, next_spare_++);
   }
   // A file of another size, from an owner with other options, is no spare.
@@ -240,7 +324,11 @@ absl::Status Segments::Recycle(uint64_t number) {
   {
     MutexLock lock(mutex_);
     live_.erase(std::find(live_.begin(), live_.end(), number));
-    if (keep) spares_.push_back(spare);
+    if (keep && erasing_ > 0) {
+      to_erase_.push_back(spare);
+    } else if (keep) {
+      spares_.push_back({spare, /*used=*/true});
+    }
   }
   changed_.NotifyAll();
   return status;

@@ -79,6 +79,17 @@ class Segments {
   // removed where there are enough. If that fails, it stays in use.
   absl::Status Recycle(uint64_t number);
 
+  // From now on, and until as many StopErasing(), what is given back is
+  // zero-filled before it is a spare. So are the spares that hold what was
+  // logged once; those of them that are reserved are the next ones to be taken.
+  void StartErasing();
+  void StopErasing();
+
+  // Waits until nothing is left that is to be zero-filled. DEADLINE_EXCEEDED
+  // after `timeout_micros`; the message says what stands in the way, if
+  // anything does.
+  absl::Status WaitErased(int64_t timeout_micros);
+
   // Opens a segment that is in use, to write to it.
   absl::StatusOr<std::unique_ptr<io::File>> OpenForWrite(uint64_t number);
 
@@ -92,8 +103,16 @@ class Segments {
  private:
   Segments(io::Directory* directory, const SegmentsOptions& options);
 
+  struct Spare {
+    std::string name;
+    bool used = false;  // holds what was logged once
+  };
+
   void PrepareLoop();
+  void MakeSpare() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EraseOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RemoveLeftovers();
+  absl::Status ZeroFill(const std::string& name) const;
   bool WantsSpare() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   io::Directory* const directory_;
@@ -101,8 +120,12 @@ class Segments {
 
   mutable Mutex mutex_;
   CondVar changed_;
-  std::vector<std::string> spares_ ABSL_GUARDED_BY(mutex_);
-  int reserved_ ABSL_GUARDED_BY(mutex_) = 0;  // at most spares_.size()
+  std::vector<Spare> spares_ ABSL_GUARDED_BY(mutex_);
+  // Files to be zero-filled; the preparer works on the last one.
+  std::vector<std::string> to_erase_ ABSL_GUARDED_BY(mutex_);
+  int erasing_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status erase_status_ ABSL_GUARDED_BY(mutex_);  // of the last try
+  int reserved_ ABSL_GUARDED_BY(mutex_) = 0;           // at most spares_.size()
   std::vector<uint64_t> live_ ABSL_GUARDED_BY(mutex_);
   absl::Status prepare_status_ ABSL_GUARDED_BY(mutex_);
   uint64_t segments_max_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -253,8 +253,9 @@ Writer::PendingPtr Writer::OpenGroup(size_t bytes, bool drops) {
     if (joined + bytes <= group_max &&
         (joined + bytes <= open.group->capacity() ||
          joined < kCopiedBytesMax)) {
-      if (!open.rolls && !FitsNext(joined + bytes, drops)) {
-        if (!segments_->Reserve()) return nullptr;
+      if (!open.rolls &&
+          (roll_requested_ || !FitsNext(joined + bytes, drops))) {
+        if (!ReserveRoll()) return nullptr;
         open.rolls = true;
       }
       return waiting_.back();
@@ -262,8 +263,8 @@ Writer::PendingPtr Writer::OpenGroup(size_t bytes, bool drops) {
     CloseGroup(&open);
     capacity = std::max(capacity, 2 * joined);
   }
-  const bool rolls = !FitsNext(bytes, drops);
-  if (rolls && !segments_->Reserve()) return nullptr;
+  const bool rolls = roll_requested_ || !FitsNext(bytes, drops);
+  if (rolls && !ReserveRoll()) return nullptr;
   const bool pooled =
       bytes <= group_max && std::max(bytes, capacity) >= kPooledBytesMin;
   waiting_.push_back(std::make_shared<PendingGroup>(
@@ -271,6 +272,14 @@ Writer::PendingPtr Writer::OpenGroup(size_t bytes, bool drops) {
              : std::make_shared<Group>(std::max(bytes, capacity))));
   waiting_.back()->rolls = rolls;
   return waiting_.back();
+}
+
+// Whether the group that is opened may go into the next segment.
+bool Writer::ReserveRoll() {
+  if (!roll_requested_ && !segments_->Reserve()) return false;
+  ++rolls_planned_;
+  if (std::exchange(roll_requested_, false)) roll_awaited_ = rolls_planned_;
+  return true;
 }
 
 void Writer::CloseGroup(PendingGroup* pending) {

@@ -160,6 +160,12 @@ class Writer {
 
   WriterStats GetStats() const;
 
+  // Goes on in a segment that nothing was written to yet; returns its number.
+  // All that has been appended before the call, and is as durable as asked for,
+  // is in segments with lower ones. RESOURCE_EXHAUSTED if there is no room for
+  // another segment within the time.
+  absl::StatusOr<uint64_t> Roll(int64_t room_timeout_micros);
+
   // Gives back every complete segment whose records all have LSNs <=
   // `low_water_lsn`. The caller has made sure that they are saved elsewhere,
   // and that recovery will know.
@@ -223,6 +229,7 @@ class Writer {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   PendingPtr OpenGroup(size_t bytes, bool drops)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool ReserveRoll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CloseGroup(PendingGroup* pending) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   PendingPtr TakeFront() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool CanLead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -239,6 +246,11 @@ class Writer {
 
   absl::Status RecycleNow(Lsn low_water_lsn)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(recycle_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // --- roll.cc
+  absl::Status AwaitRoll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RollIdle() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MarkRolled() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // --- log_thread.cc
   absl::StatusOr<std::unique_ptr<io::IoQueue>> CreateQueue() const;
@@ -273,6 +285,9 @@ class Writer {
   uint64_t first_tag_ = 0;  // of the first of them
   size_t published_ = 0;    // how many of them the sink has seen
 
+  // One Roll() at a time; before all others.
+  Mutex roll_mutex_;
+
   // Lock order: recycle_mutex_ before mutex_ before that of the segments.
   Mutex recycle_mutex_;
   int pins_ ABSL_GUARDED_BY(recycle_mutex_) = 0;
@@ -291,6 +306,14 @@ class Writer {
   uint64_t planned_offset_ ABSL_GUARDED_BY(mutex_) = 0;
   Lsn next_lsn_ ABSL_GUARDED_BY(mutex_);
   Lsn durable_lsn_ ABSL_GUARDED_BY(mutex_);
+  // Roll() has reserved a spare, for the next group that is opened.
+  bool roll_requested_ ABSL_GUARDED_BY(mutex_) = false;
+  // How often groups were to go into a next segment, how often the log did, and
+  // which of them the last Roll() waits for.
+  uint64_t rolls_planned_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t rolls_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t roll_awaited_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t rolled_to_ ABSL_GUARDED_BY(mutex_) = 0;  // the segment
   size_t under_way_ ABSL_GUARDED_BY(mutex_) = 0;    // in_flight_.size()
   bool unwritten_ ABSL_GUARDED_BY(mutex_) = false;  // one of them is
   bool asleep_ ABSL_GUARDED_BY(mutex_) = false;  // the log's thread, in Wait()

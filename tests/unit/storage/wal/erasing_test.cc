@@ -1,0 +1,157 @@
+// What was logged once is overwritten before the file is used again, for those
+// who ask for it.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "log_harness.h"
+#include "storage/wal/segments.h"
+#include "tests/support/memory_directory.h"
+
+namespace engram::wal {
+namespace {
+
+using testing::DiskOperation;
+using testing::MemoryDirectory;
+
+constexpr int64_t kMomentMicros = 20'000;
+
+schema::SegmentHeader Header(uint64_t number) {
+  schema::SegmentHeader header = {};
+  header.database_id = kDatabase;
+  header.number = number;
+  header.epoch = 7;
+  header.first_lsn = 1;
+  header.segment_bytes = kSegmentBytes;
+  return header;
+}
+
+class ErasingTest : public ::testing::Test {
+ protected:
+  ErasingTest() {
+    auto segments = Segments::Open(&directory_, {kSegmentBytes, 20}, {});
+    EXPECT_TRUE(segments.ok()) << segments.status();
+    segments_ = *std::move(segments);
+  }
+
+  void Take(uint64_t number) {
+    ASSERT_TRUE(segments_->WaitReady(1, kLongMicros).ok());
+    ASSERT_TRUE(segments_->Take(Header(number)).ok());
+  }
+
+  // How many files of the folder are not all zeros.
+  size_t CountWritten() const {
+    const std::vector<std::string> names = *directory_.List();
+    size_t written = 0;
+    for (const std::string& name : names) {
+      if (directory_.Contents(name).find_first_not_of('\0') !=
+          std::string::npos) {
+        ++written;
+      }
+    }
+    return written;
+  }
+
+  mutable MemoryDirectory directory_;
+  std::unique_ptr<Segments> segments_;
+};
+
+TEST_F(ErasingTest, WithoutItASpareKeepsWhatWasLogged) {
+  Take(1);
+  ASSERT_TRUE(segments_->Recycle(1).ok());
+  EXPECT_TRUE(segments_->WaitErased(0).ok());
+  EXPECT_EQ(CountWritten(), 1u);
+}
+
+TEST_F(ErasingTest, WhatIsGivenBackMeanwhileIsZeroFilled) {
+  for (uint64_t number = 1; number <= 3; ++number) Take(number);
+  segments_->StartErasing();
+  ASSERT_TRUE(segments_->Recycle(1).ok());
+  ASSERT_TRUE(segments_->Recycle(2).ok());
+  ASSERT_TRUE(segments_->WaitErased(kLongMicros).ok());
+  EXPECT_EQ(CountWritten(), 1u);  // the third
+  segments_->StopErasing();
+  ASSERT_TRUE(segments_->Recycle(3).ok());
+  EXPECT_EQ(CountWritten(), 1u);
+}
+
+TEST_F(ErasingTest, SoAreTheSparesThatWereInUseBefore) {
+  for (uint64_t number = 1; number <= 4; ++number) Take(number);
+  for (uint64_t number = 1; number <= 4; ++number) {
+    ASSERT_TRUE(segments_->Recycle(number).ok());
+  }
+  ASSERT_EQ(CountWritten(), 4u);
+  segments_->StartErasing();
+  ASSERT_TRUE(segments_->WaitErased(kLongMicros).ok());
+  EXPECT_EQ(CountWritten(), 0u);
+  segments_->StopErasing();
+}
+
+TEST_F(ErasingTest, ZerosAreDurableBeforeItIsDone) {
+  Take(1);
+  segments_->StartErasing();
+  ASSERT_TRUE(segments_->Recycle(1).ok());
+  ASSERT_TRUE(segments_->WaitErased(kLongMicros).ok());
+  directory_.LosePower();
+  EXPECT_EQ(CountWritten(), 0u);
+  segments_->StopErasing();
+}
+
+// Whoever reserved it has been promised room.
+TEST_F(ErasingTest, AReservedSpareIsTheNextToBeTakenInstead) {
+  Take(1);
+  ASSERT_TRUE(segments_->WaitReady(2, kLongMicros).ok());
+  ASSERT_TRUE(segments_->Recycle(1).ok());
+  ASSERT_EQ(segments_->ready(), 3);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(segments_->Reserve());
+  segments_->StartErasing();
+  EXPECT_TRUE(segments_->WaitErased(0).ok());
+  EXPECT_EQ(CountWritten(), 1u);
+  // Of three spares two are clean; the header goes over the old one first.
+  ASSERT_TRUE(segments_->Take(Header(2)).ok());
+  EXPECT_EQ(CountWritten(), 1u);
+  ASSERT_TRUE(segments_->Take(Header(3)).ok());
+  EXPECT_EQ(CountWritten(), 2u);
+  segments_->StopErasing();
+}
+
+TEST_F(ErasingTest, AFileThatCannotBeOverwrittenIsRemoved) {
+  Take(1);
+  directory_.SetFault([](const DiskOperation& operation, uint64_t*) {
+    return operation.kind == DiskOperation::Kind::kWrite
+               ? absl::InternalError("bad block")
+               : absl::OkStatus();
+  });
+  segments_->StartErasing();
+  ASSERT_TRUE(segments_->Recycle(1).ok());
+  ASSERT_TRUE(segments_->WaitErased(kLongMicros).ok());
+  EXPECT_EQ(CountWritten(), 0u);
+  segments_->StopErasing();
+}
+
+TEST_F(ErasingTest, WhatStandsInTheWayIsNamedAndTriedAgain) {
+  Take(1);
+  directory_.SetFault([](const DiskOperation& operation, uint64_t*) {
+    const bool refused = operation.kind == DiskOperation::Kind::kWrite ||
+                         operation.kind == DiskOperation::Kind::kRemove;
+    return refused ? absl::InternalError("bad block") : absl::OkStatus();
+  });
+  segments_->StartErasing();
+  ASSERT_TRUE(segments_->Recycle(1).ok());
+  absl::Status status;
+  do {
+    status = segments_->WaitErased(kMomentMicros);
+    ASSERT_TRUE(absl::IsDeadlineExceeded(status)) << status;
+  } while (status.message().find("bad block") == absl::string_view::npos);
+  EXPECT_NE(status.message().find("1 segments"), absl::string_view::npos);
+  directory_.SetFault(nullptr);
+  EXPECT_TRUE(segments_->WaitErased(kLongMicros).ok());
+  EXPECT_EQ(CountWritten(), 0u);
+  segments_->StopErasing();
+}
+
+}  // namespace
+}  // namespace engram::wal
