@@ -55,6 +55,7 @@ rocksdb::DBOptions MakeDbOptions(rocksdb::Env* env) {
   options.stats_persist_period_sec = 0;
   // Else a full disk of a few MB refuses a manifest that needs some KB.
   options.manifest_preallocation_size = kManifestPreallocationBytes;
+  options.max_manifest_file_size = kManifestBytesMax;
   return options;
 }
 

@@ -15,6 +15,10 @@
 
 namespace engram::kv {
 
+// From this size on the manifest, which lists every change, is replaced by one
+// that lists what there is. 8,000 tables, more than a store has, take half.
+inline constexpr size_t kManifestBytesMax = size_t{4} << 20;
+
 rocksdb::DBOptions MakeDbOptions(rocksdb::Env* env);
 
 // Every one of `tables` tables is opened at once and stays open: whoever reads

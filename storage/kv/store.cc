@@ -135,10 +135,13 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
           : rocksdb::DB::Open(db_options, path, descriptors, &handles, &db);
   ENGRAM_RETURN_IF_ERROR(ToOpenStatus(status));
   store->db_.reset(db);
-  MutexLock lock(store->mutex_);
-  for (size_t i = 0; i < handles.size(); ++i) {
-    store->families_[names[i]] = FamilyRef(handles[i]);
+  {
+    MutexLock lock(store->mutex_);
+    for (size_t i = 0; i < handles.size(); ++i) {
+      store->families_[names[i]] = FamilyRef(handles[i]);
+    }
   }
+  if (!options.read_only) ENGRAM_RETURN_IF_ERROR(store->DropScratchFamilies());
   return store;
 }
 
@@ -160,7 +163,9 @@ std::vector<std::string> Store::Families() const {
   {
     MutexLock lock(mutex_);
     for (const auto& [name, handle] : families_) {
-      if (name != kDefaultFamily) names.push_back(name);
+      const bool ours = name != kDefaultFamily &&
+                        !absl::StartsWith(name, kScratchFamilyPrefix);
+      if (ours) names.push_back(name);
     }
   }
   std::sort(names.begin(), names.end());
@@ -340,13 +345,14 @@ absl::StatusOr<std::unique_ptr<Ingest>> Store::NewIngest(
     absl::string_view family) {
   ENGRAM_CHECK(!read_only_);
   ENGRAM_ASSIGN_OR_RETURN(Target target, Find(family));
-  uint64_t number = 0;
-  {
-    MutexLock lock(mutex_);
-    number = next_scratch_++;
-  }
-  return std::unique_ptr<Ingest>(new Ingest(
-      this, std::move(target), absl::StrCat(scratch_path_, "/", number)));
+  return std::unique_ptr<Ingest>(
+      new Ingest(this, std::move(target),
+                 absl::StrCat(scratch_path_, "/", NextScratchName())));
+}
+
+std::string Store::NextScratchName() {
+  MutexLock lock(mutex_);
+  return absl::StrCat(next_scratch_++);
 }
 
 absl::Status Store::CheckRunning() {

@@ -34,6 +34,9 @@ namespace engram::kv {
 // The family that every database has; it holds the catalog.
 inline constexpr absl::string_view kDefaultFamily = "default";
 
+// Of families that the store makes for itself, for moments.
+inline constexpr absl::string_view kScratchFamilyPrefix = "scratch";
+
 struct StoreOptions {
   // Takes no lock and writes nothing. What is read is the store as it was at
   // one moment of Open(), between two changes of its owner: RocksDB reads a
@@ -76,7 +79,8 @@ class Store {
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
-  // All families but the default one, sorted; of shared ones not the members.
+  // All families of the store's user but the default one, sorted; of shared
+  // ones not the members.
   std::vector<std::string> Families() const;
 
   // A family that is shared is made as any other; its members need no making.
@@ -122,6 +126,32 @@ class Store {
   // Rewrites all tables of all families.
   absl::Status CompactAll();
 
+  // The keys from `first` to `last`.
+  struct KeyRange {
+    std::string first;
+    std::string last;
+  };
+
+  // Takes what was deleted or replaced of these keys out of all files: tables
+  // are merged down to their last level; the manifest, which names the first
+  // and the last key of each table that there was, is written anew; files that
+  // are no longer needed are removed. UNAVAILABLE if one of these is still
+  // being read: try again.
+  absl::Status Expunge(absl::string_view family,
+                       absl::Span<const KeyRange> ranges);
+
+  // Calls `visit` for everything that tables hold of these keys, what was
+  // deleted and replaced included; of a deletion with no value. Much is in
+  // memory at a time.
+  absl::Status ScanVersions(
+      absl::string_view family, const KeyRange& range,
+      absl::FunctionRef<void(absl::string_view key, absl::string_view value)>
+          visit) const;
+
+  // Files in the store's folder that hold, or held, keys and are no part of it
+  // any more.
+  absl::StatusOr<std::vector<std::string>> ObsoleteFiles() const;
+
   // Of blocks that are kept in memory.
   uint64_t MemoryBytes() const;
 
@@ -160,6 +190,12 @@ class Store {
   absl::Status ToReadStatus(const rocksdb::Status& status) const;
   // Before each change. INTERNAL once RocksDB has stopped.
   absl::Status CheckRunning();
+  std::string NextScratchName();
+
+  // --- expunge.cc
+  absl::Status DropScratchFamilies();
+  absl::Status RenewManifest();
+  absl::Status OutgrowManifest(rocksdb::ColumnFamilyHandle* family);
 
   const std::string scratch_path_;
   const bool read_only_;

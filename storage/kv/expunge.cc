@@ -1,0 +1,175 @@
+// What was deleted, out of all files of the store.
+
+#include <algorithm>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "rocksdb/db.h"
+#include "rocksdb/env.h"
+#include "rocksdb/sst_file_writer.h"
+#include "rocksdb/utilities/debug.h"
+#include "schema/key_layout.h"
+#include "storage/base/check.h"
+#include "storage/base/status_macros.h"
+#include "storage/kv/rocksdb_options.h"
+#include "storage/kv/store.h"
+
+namespace engram::kv {
+namespace {
+
+constexpr absl::string_view kTableSuffix = ".sst";
+constexpr absl::string_view kManifestPrefix = "MANIFEST-";
+
+// A table is listed with its first and its last key: with this one twice.
+constexpr size_t kLargeKeyBytes = kManifestBytesMax / 2 + 4096;
+
+// How many entries of tables are in memory at a time: of vectors 4 MiB each.
+constexpr size_t kVersionsMax = 64;
+
+}  // namespace
+
+absl::Status Store::Expunge(absl::string_view family,
+                            absl::Span<const KeyRange> ranges) {
+  ENGRAM_CHECK(!read_only_);
+  ENGRAM_RETURN_IF_ERROR(CheckRunning());
+  ENGRAM_ASSIGN_OR_RETURN(const Target target, Find(family));
+  rocksdb::CompactRangeOptions options;
+  // Else a lone table moves down as it is, with its deletions.
+  options.bottommost_level_compaction =
+      rocksdb::BottommostLevelCompaction::kForce;
+  for (const KeyRange& range : ranges) {
+    const std::string first = target.KeyOf(range.first);
+    const std::string last = target.KeyOf(range.last);
+    const rocksdb::Slice first_slice(first);
+    const rocksdb::Slice last_slice(last);
+    ENGRAM_RETURN_IF_ERROR(ToStatus(db_->CompactRange(
+        options, target.family.get(), &first_slice, &last_slice)));
+  }
+  ENGRAM_RETURN_IF_ERROR(RenewManifest());
+  // RocksDB removes files when it may, and they are no longer read; this pair
+  // makes it look through its folder right now.
+  ENGRAM_RETURN_IF_ERROR(ToStatus(db_->DisableFileDeletions()));
+  ENGRAM_RETURN_IF_ERROR(ToStatus(db_->EnableFileDeletions(/*force=*/false)));
+  ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> obsolete,
+                          ObsoleteFiles());
+  if (obsolete.empty()) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(
+      db_->GetName(), ": still being read: ", absl::StrJoin(obsolete, ", ")));
+}
+
+// RocksDB begins a new manifest when the old one is too large, and has no call
+// for it. So a family is made, with one table whose key makes it too large, and
+// dropped. Each change is the first of a new manifest then, until one begins
+// without that family.
+absl::Status Store::RenewManifest() {
+  rocksdb::ColumnFamilyHandle* handle = nullptr;
+  const std::string name =
+      absl::StrCat(kScratchFamilyPrefix, NextScratchName());
+  ENGRAM_RETURN_IF_ERROR(ToStatus(
+      db_->CreateColumnFamily(MakeFamilyOptions(block_cache_), name, &handle)));
+  const FamilyRef family(handle);
+  absl::Status status = OutgrowManifest(family.get());
+  status.Update(ToStatus(db_->DropColumnFamily(family.get())));
+  ENGRAM_RETURN_IF_ERROR(status);
+  // Changes nothing, and is a change.
+  return ToStatus(db_->SetOptions({{"disable_auto_compactions", "true"}}));
+}
+
+absl::Status Store::OutgrowManifest(rocksdb::ColumnFamilyHandle* family) {
+  const std::string path =
+      absl::StrCat(scratch_path_, "/", NextScratchName(), kTableSuffix);
+  rocksdb::SstFileWriter writer(
+      rocksdb::EnvOptions(), rocksdb::Options(MakeDbOptions(env_.get()),
+                                              MakeFamilyOptions(block_cache_)));
+  ENGRAM_RETURN_IF_ERROR(ToStatus(writer.Open(path)));
+  ENGRAM_RETURN_IF_ERROR(
+      ToStatus(writer.Put(std::string(kLargeKeyBytes, 'k'), "")));
+  ENGRAM_RETURN_IF_ERROR(ToStatus(writer.Finish()));
+  rocksdb::IngestExternalFileOptions options;
+  options.move_files = true;
+  options.failed_move_fall_back_to_copy = false;
+  options.write_global_seqno = false;
+  options.allow_blocking_flush = false;
+  return ToStatus(db_->IngestExternalFile(family, {path}, options));
+}
+
+// Those of an owner that was killed.
+absl::Status Store::DropScratchFamilies() {
+  std::vector<FamilyRef> left;
+  {
+    MutexLock lock(mutex_);
+    for (auto it = families_.begin(); it != families_.end();) {
+      const auto next = std::next(it);
+      if (absl::StartsWith(it->first, kScratchFamilyPrefix)) {
+        left.push_back(std::move(it->second));
+        families_.erase(it);
+      }
+      it = next;
+    }
+  }
+  for (const FamilyRef& family : left) {
+    ENGRAM_RETURN_IF_ERROR(ToStatus(db_->DropColumnFamily(family.get())));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> Store::ObsoleteFiles() const {
+  std::vector<rocksdb::LiveFileMetaData> tables;
+  db_->GetLiveFilesMetaData(&tables);
+  std::set<std::string, std::less<>> live;
+  for (const rocksdb::LiveFileMetaData& table : tables) {
+    live.insert(table.relative_filename);
+  }
+  std::vector<std::string> names;
+  ENGRAM_RETURN_IF_ERROR(ToStatus(env_->GetChildren(db_->GetName(), &names)));
+  std::sort(names.begin(), names.end());
+  std::vector<std::string> obsolete;
+  std::string manifest;  // the last one is in use
+  for (const std::string& name : names) {
+    if (absl::EndsWith(name, kTableSuffix)) {
+      if (!live.contains(name)) obsolete.push_back(name);
+    } else if (absl::StartsWith(name, kManifestPrefix)) {
+      if (!manifest.empty()) obsolete.push_back(manifest);
+      manifest = name;
+    }
+  }
+  return obsolete;
+}
+
+absl::Status Store::ScanVersions(
+    absl::string_view family, const KeyRange& range,
+    absl::FunctionRef<void(absl::string_view, absl::string_view)> visit) const {
+  ENGRAM_ASSIGN_OR_RETURN(const Target target, Find(family));
+  std::string first = target.KeyOf(range.first);
+  const std::string last = target.KeyOf(range.last);
+  size_t limit = kVersionsMax;
+  while (true) {
+    std::vector<rocksdb::KeyVersion> versions;
+    ENGRAM_RETURN_IF_ERROR(ToReadStatus(rocksdb::GetAllKeyVersions(
+        db_.get(), target.family.get(), first, last, limit, &versions)));
+    const bool all = versions.size() < limit;
+    // The last key may have more: it comes again, with all of them.
+    const std::string next = all ? "" : versions.back().user_key;
+    if (!all && versions.front().user_key == next) {
+      limit *= 2;
+      continue;
+    }
+    for (const rocksdb::KeyVersion& version : versions) {
+      if (!all && version.user_key == next) break;
+      visit(target.member == 0 ? version.user_key
+                               : schema::KeyOfMember(version.user_key),
+            version.value);
+    }
+    if (all) return absl::OkStatus();
+    first = next;
+    limit = kVersionsMax;
+  }
+}
+
+}  // namespace engram::kv
