@@ -28,6 +28,15 @@ std::string NumberedKey(absl::string_view prefix, uint64_t number) {
   return key;
 }
 
+// Of up to 8 bytes.
+uint64_t ReadBigEndian(absl::string_view bytes) {
+  uint64_t number = 0;
+  for (const char byte : bytes) {
+    number = number << 8 | static_cast<uint8_t>(byte);
+  }
+  return number;
+}
+
 }  // namespace
 
 std::string CatalogEntryKey(uint64_t space_id) {
@@ -42,12 +51,16 @@ std::string DeadLetterKey(uint64_t lsn) {
   return NumberedKey(kDeadLetterPrefix, lsn);
 }
 
+VectorPartPlace PlaceOfVectorPart(absl::string_view key) {
+  if (!absl::ConsumePrefix(&key, kVectorPrefix)) return {};
+  if (key.size() != sizeof(uint32_t) + sizeof(uint64_t)) return {};
+  return {static_cast<uint32_t>(ReadBigEndian(key.substr(0, sizeof(uint32_t)))),
+          ReadBigEndian(key.substr(sizeof(uint32_t)))};
+}
+
 uint64_t NumberInKey(absl::string_view prefix, absl::string_view key) {
   if (!absl::ConsumePrefix(&key, prefix)) return 0;
-  if (key.size() != sizeof(uint64_t)) return 0;
-  uint64_t number = 0;
-  for (const char byte : key) number = number << 8 | static_cast<uint8_t>(byte);
-  return number;
+  return key.size() == sizeof(uint64_t) ? ReadBigEndian(key) : 0;
 }
 
 std::string LinkPartKey(uint64_t generation, uint32_t index) {

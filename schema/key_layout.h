@@ -39,6 +39,13 @@ std::string LinkPartKey(uint64_t generation, uint32_t index);
 std::string RecordKey(absl::string_view id);
 std::string VectorPartKey(uint32_t segment, uint64_t generation);
 
+// What a key of that kind is made of; all 0 if it is another one.
+struct VectorPartPlace {
+  uint32_t segment = 0;
+  uint64_t generation = 0;
+};
+VectorPartPlace PlaceOfVectorPart(absl::string_view key);
+
 // The number behind the prefix of a key that is made of these two; 0, which
 // none of ours ends in, if it is another key.
 uint64_t NumberInKey(absl::string_view prefix, absl::string_view key);

@@ -81,6 +81,12 @@ absl::StatusOr<VectorPart> DecodeVectorPart(uint64_t space_id,
                                             const PartReference& reference,
                                             absl::string_view value);
 
+// The same of a part that no head need list, under its key.
+absl::StatusOr<VectorPart> DecodeUnlistedVectorPart(uint64_t space_id,
+                                                    uint32_t dimension,
+                                                    absl::string_view key,
+                                                    absl::string_view value);
+
 // NodeLinks::twin_of of what is no twin.
 inline constexpr uint32_t kNoTwin = UINT32_MAX;
 

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "schema/flatbuffer_access.h"
+#include "schema/key_layout.h"
 #include "schema/limits.h"
 #include "schema/part_codec.h"
 #include "storage/base/check.h"
@@ -117,6 +118,23 @@ absl::StatusOr<VectorPart> DecodeVectorPart(uint64_t space_id,
     if (!std::isfinite(component)) return Malformed("a component is no number");
   }
   return part;
+}
+
+absl::StatusOr<VectorPart> DecodeUnlistedVectorPart(uint64_t space_id,
+                                                    uint32_t dimension,
+                                                    absl::string_view key,
+                                                    absl::string_view value) {
+  const VectorPartPlace place = PlaceOfVectorPart(key);
+  ENGRAM_ASSIGN_OR_RETURN(
+      const UnwrappedValue unwrapped,
+      UnwrapValue({ValueKind::kVectorPart, space_id, place.generation}, value,
+                  kPartBytesMax));
+  const auto* flat = VerifiedRoot<fb::VectorPart>(unwrapped);
+  if (flat == nullptr) return Malformed("malformed");
+  return DecodeVectorPart(space_id, dimension,
+                          {place.generation, place.segment, flat->first_slot(),
+                           flat->count(), EnvelopeCrc(value)},
+                          value);
 }
 
 }  // namespace engram::schema

@@ -123,6 +123,17 @@ absl::StatusOr<Lsn> Space::Remove(absl::string_view id,
   return db_->Remove(state_, id, options, duplicate);
 }
 
+absl::StatusOr<Lsn> Space::Erase(absl::string_view id, absl::Duration timeout) {
+  const std::string one(id);
+  return Erase(absl::MakeConstSpan(&one, 1), timeout);
+}
+
+absl::StatusOr<Lsn> Space::Erase(absl::Span<const std::string> ids,
+                                 absl::Duration timeout) {
+  if (db_ == nullptr) return NoSpace();
+  return db_->Erase(state_, ids, timeout);
+}
+
 absl::Status Space::SetQuota(const SpaceQuota& quota) {
   if (db_ == nullptr) return NoSpace();
   return db_->SetQuota(state_, quota);

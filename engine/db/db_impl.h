@@ -97,6 +97,11 @@ class DbImpl final : public wal::GroupSink {
   absl::StatusOr<Lsn> Write(const WriteBatch& batch,
                             const WriteOptions& options, bool* duplicate);
 
+  // --- Erasing (db_erase.cc)
+  absl::StatusOr<Lsn> Erase(const SpacePtr& space,
+                            absl::Span<const std::string> ids,
+                            absl::Duration timeout);
+
   // --- Producers (db_producers.cc)
   absl::StatusOr<ProducerPosition> LastSequence(uint64_t producer);
   absl::StatusOr<std::vector<ProducerPosition>> ListProducers();
@@ -298,6 +303,16 @@ class DbImpl final : public wal::GroupSink {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status SaveCatalogAndRecycle(Lsn published)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+
+  // --- db_erase.cc
+  absl::StatusOr<Lsn> RemoveAll(const SpacePtr& space,
+                                absl::Span<const std::string> ids,
+                                absl::Duration timeout);
+  absl::Status IndexAll(Lsn lsn, absl::Duration timeout);
+  absl::Status EraseSaved(const SpacePtr& space, const space::IdSet& ids,
+                          Lsn up_to) ABSL_LOCKS_EXCLUDED(checkpoint_mutex_);
+  absl::Status FreeLogBefore(uint64_t segment)
+      ABSL_LOCKS_EXCLUDED(checkpoint_mutex_);
 
   // --- db_families.cc
   absl::Status AssignFamilies(absl::Span<const space::SpaceEntry> entries)

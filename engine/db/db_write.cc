@@ -43,23 +43,6 @@ static_assert(static_cast<int>(Priority::kHigh) ==
 static_assert(schema::kNormalPriority ==
               static_cast<int>(ingest::Priority::kNormal));
 
-// An observation, or the removal of its id.
-schema::RecordDraft DraftOf(schema::RecordType type,
-                            const space::SpaceState& space,
-                            const Observation& observation, Priority priority) {
-  schema::RecordDraft draft;
-  draft.priority = static_cast<uint8_t>(priority);
-  draft.handed_in_micros = Clock::System().MonotonicMicros();
-  draft.type = type;
-  draft.space_id = space.id();
-  draft.id = observation.id;
-  if (type == schema::RecordType::kRemove) return draft;
-  draft.vector = observation.vector;
-  draft.payload = observation.payload;
-  draft.timestamp_us = observation.timestamp_us;
-  return draft;
-}
-
 // That of a write's last record.
 schema::ProducerStamp StampOf(const WriteOptions& options) {
   if (!options.stamp.has_value()) return {};

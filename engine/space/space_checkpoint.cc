@@ -39,7 +39,12 @@ bool SpaceState::NeedsLog(Lsn* above) const {
 
 bool SpaceState::HasUnsaved() const {
   MutexLock lock(mutex_);
-  return indexed_lsn_ > head_.checkpoint_lsn;
+  return indexed_lsn_ > head_.checkpoint_lsn || save_requested_;
+}
+
+void SpaceState::RequestSave() {
+  MutexLock lock(mutex_);
+  save_requested_ = true;
 }
 
 Unsaved SpaceState::GetUnsaved(Lsn log_lsn) const {
@@ -170,6 +175,7 @@ SpaceSnapshot SpaceState::BeginCheckpoint() {
     ENGRAM_CHECK(saving_.empty() && saving_removed_ids_.empty());
     snapshot.lsn = indexed_lsn_;
     snapshot.previous = head_;
+    save_requested_ = false;
     saving_ = std::move(unsaved_);
     unsaved_.clear();
     saving_bytes_ = std::exchange(unsaved_bytes_, 0);

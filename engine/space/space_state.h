@@ -26,6 +26,7 @@
 #include "engine/ingest/backlog_owner.h"
 #include "engine/ingest/priority.h"
 #include "engine/ingest/quota.h"
+#include "engine/space/checkpoint_eraser.h"
 #include "engine/space/dead_letters.h"
 #include "engine/space/grace_queue.h"
 #include "engine/space/index_batch.h"
@@ -34,6 +35,7 @@
 #include "engine/space/space_index.h"
 #include "engine/space/space_limits.h"
 #include "engine/space/space_loader.h"
+#include "engine/space/space_observer.h"
 #include "engine/space/space_snapshot.h"
 #include "engine/space/tail.h"
 #include "engine/space/unsaved_record.h"
@@ -113,26 +115,8 @@ class SpaceState final : public ingest::BacklogOwner {
     return has_graph_.load(std::memory_order_relaxed);
   }
 
-  // Records, by priority.
-  using BacklogCounts = std::array<size_t, ingest::kPriorities>;
-
-  struct Observer {
-    // A batch of so many records is done, and so many of them are dead letters
-    // now; called just before they count as such here.
-    std::function<void(size_t records, size_t dead)> on_indexed;
-    // A record has become a dead letter. Called with locks held: must be quick,
-    // and must not call the space.
-    std::function<void(const schema::RecordView& record,
-                       const absl::Status& status)>
-        on_dead_letter;
-    // So much was given back to the gate.
-    std::function<void(uint64_t records, uint64_t bytes)> on_released;
-    // A batch was indexed, or a checkpoint saved.
-    std::function<void()> on_progress;
-    // The index is in memory, and so many records wait of which HoldBack() was
-    // told.
-    std::function<void(const BacklogCounts& waiting)> on_loaded;
-  };
+  using BacklogCounts = space::BacklogCounts;
+  using Observer = SpaceObserver;
 
   // Before anything is published.
   void set_observer(Observer observer) { observer_ = std::move(observer); }
@@ -226,8 +210,10 @@ class SpaceState final : public ingest::BacklogOwner {
   // LSN.
   bool NeedsLog(Lsn* above) const;
 
-  // Whether there is something to save that is indexed.
+  // Whether there is something to save that is indexed, or RequestSave() was
+  // called since the last BeginCheckpoint().
   bool HasUnsaved() const;
+  void RequestSave();
 
   // What a checkpoint would save now, and what of the log it would make
   // superfluous for this space. `log_lsn` is as for GetStats(), from before.
@@ -254,6 +240,18 @@ class SpaceState final : public ingest::BacklogOwner {
   // written. Indexing goes on; whoever wants to load the space waits.
   absl::StatusOr<uint64_t> Rewrite(kv::Store* store)
       ABSL_LOCKS_EXCLUDED(load_mutex_);
+
+  // --- Erasing (space_erase.cc); not beside a checkpoint.
+
+  // Whether a version of one of the ids that was replaced or removed by a
+  // record with an LSN <= `up_to` is still in memory: a search may see it, or
+  // did until now.
+  bool HoldsEnded(const IdSet& ids, Lsn up_to) ABSL_LOCKS_EXCLUDED(turn_mutex_);
+
+  // Takes what such versions were out of the checkpoint; see EraseRows(). The
+  // last checkpoint was begun after they had left memory.
+  absl::StatusOr<ErasedRows> Erase(kv::Store* store, const IdSet& ids,
+                                   Lsn up_to) ABSL_LOCKS_EXCLUDED(load_mutex_);
 
   // --- Residency (space_residency.cc)
   //
@@ -484,6 +482,7 @@ class SpaceState final : public ingest::BacklogOwner {
   std::string family_ ABSL_GUARDED_BY(mutex_);
   const kv::Store* store_ ABSL_GUARDED_BY(mutex_) = nullptr;  // of head_
   bool rewriting_ ABSL_GUARDED_BY(mutex_) = false;
+  bool save_requested_ ABSL_GUARDED_BY(mutex_) = false;
   BacklogCounts held_back_ ABSL_GUARDED_BY(mutex_) = {};
   absl::Status load_status_ ABSL_GUARDED_BY(mutex_);
 };

@@ -30,7 +30,7 @@ constexpr absl::string_view kManifestPrefix = "MANIFEST-";
 constexpr size_t kLargeKeyBytes = kManifestBytesMax / 2 + 4096;
 
 // How many entries of tables are in memory at a time: of vectors 4 MiB each.
-constexpr size_t kVersionsMax = 64;
+constexpr size_t kVersionsMax = 8;
 
 }  // namespace
 
@@ -39,18 +39,16 @@ absl::Status Store::Expunge(absl::string_view family,
   ENGRAM_CHECK(!read_only_);
   ENGRAM_RETURN_IF_ERROR(CheckRunning());
   ENGRAM_ASSIGN_OR_RETURN(const Target target, Find(family));
-  rocksdb::CompactRangeOptions options;
-  // Else a lone table moves down as it is, with its deletions.
-  options.bottommost_level_compaction =
-      rocksdb::BottommostLevelCompaction::kForce;
+  // Tables of vectors hold nothing else, and stay so.
+  std::vector<KeyRange> of_vectors;
+  std::vector<KeyRange> others;
   for (const KeyRange& range : ranges) {
-    const std::string first = target.KeyOf(range.first);
-    const std::string last = target.KeyOf(range.last);
-    const rocksdb::Slice first_slice(first);
-    const rocksdb::Slice last_slice(last);
-    ENGRAM_RETURN_IF_ERROR(ToStatus(db_->CompactRange(
-        options, target.family.get(), &first_slice, &last_slice)));
+    const bool vectors = absl::StartsWith(range.first, schema::kVectorPrefix);
+    (vectors ? of_vectors : others)
+        .push_back({target.KeyOf(range.first), target.KeyOf(range.last)});
   }
+  ENGRAM_RETURN_IF_ERROR(MergeTables(target.family.get(), others));
+  ENGRAM_RETURN_IF_ERROR(MergeTables(target.family.get(), of_vectors));
   ENGRAM_RETURN_IF_ERROR(RenewManifest());
   // RocksDB removes files when it may, and they are no longer read; this pair
   // makes it look through its folder right now.
@@ -61,6 +59,35 @@ absl::Status Store::Expunge(absl::string_view family,
   if (obsolete.empty()) return absl::OkStatus();
   return absl::UnavailableError(absl::StrCat(
       db_->GetName(), ": still being read: ", absl::StrJoin(obsolete, ", ")));
+}
+
+// Merges all tables that may hold one of the keys, on all levels, into the last
+// level: there nothing is left that a deletion could be needed for.
+// (CompactRange looks into the tables, and ends above those that have the key
+// no more. What it leaves then still has the deletion, since one of these
+// tables could.)
+absl::Status Store::MergeTables(rocksdb::ColumnFamilyHandle* family,
+                                absl::Span<const KeyRange> ranges) {
+  rocksdb::ColumnFamilyMetaData tables;
+  db_->GetColumnFamilyMetaData(family, &tables);
+  std::vector<std::string> names;
+  for (const rocksdb::LevelMetaData& level : tables.levels) {
+    for (const rocksdb::SstFileMetaData& table : level.files) {
+      const bool may_hold_one = std::any_of(
+          ranges.begin(), ranges.end(), [&table](const KeyRange& range) {
+            return table.smallestkey <= range.last &&
+                   range.first <= table.largestkey;
+          });
+      if (may_hold_one) names.push_back(table.relative_filename);
+    }
+  }
+  if (names.empty()) return absl::OkStatus();
+  const rocksdb::Options options = db_->GetOptions(family);
+  rocksdb::CompactionOptions compaction;
+  compaction.compression = rocksdb::kDisableCompressionOption;  // as the family
+  compaction.output_file_size_limit = options.target_file_size_base;
+  return ToStatus(
+      db_->CompactFiles(compaction, family, names, options.num_levels - 1));
 }
 
 // RocksDB begins a new manifest when the old one is too large, and has no call

@@ -193,6 +193,8 @@ class Store {
   std::string NextScratchName();
 
   // --- expunge.cc
+  absl::Status MergeTables(rocksdb::ColumnFamilyHandle* family,
+                           absl::Span<const KeyRange> ranges);
   absl::Status DropScratchFamilies();
   absl::Status RenewManifest();
   absl::Status OutgrowManifest(rocksdb::ColumnFamilyHandle* family);

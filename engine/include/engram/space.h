@@ -90,6 +90,27 @@ class Space {
                              const WriteOptions& options = {},
                              bool* duplicate = nullptr);
 
+  // Removes the observation with this id for good: when this returns OK, no
+  // file of the database holds the id, nor a vector or payload that was ever
+  // observed under it in this space, deleted, replaced or logged. Returns the
+  // LSN of the removal; what is observed under the id later is there as usual.
+  // It is no error if there is none: what there was once is erased.
+  //
+  // This takes its time: everything that was logged is indexed and saved, the
+  // parts of the space that held it are read and written anew, and the log's
+  // old segments are zero-filled. Several ids cost hardly more than one. Writes
+  // and searches go on. Copies outside are not touched: backups, exports.
+  //   DEADLINE_EXCEEDED  not done within `timeout`: the message says what was
+  //                      in the way (a search, a backup, a reader in this
+  //                      process). The observation is removed; call again
+  //   INVALID_ARGUMENT   id empty or too long; no id
+  //   DATA_LOSS          what holds it, or pins the log, cannot be read
+  //   any other          as for Remove(), or a checkpoint failed: removed, and
+  //                      not erased
+  absl::StatusOr<Lsn> Erase(absl::string_view id, absl::Duration timeout);
+  absl::StatusOr<Lsn> Erase(absl::Span<const std::string> ids,
+                            absl::Duration timeout);
+
   // Replaces the space's quota, for whoever waits for it, too. Not stored: it
   // lasts until the database is closed.
   //   INVALID_ARGUMENT  a rate above 10^12

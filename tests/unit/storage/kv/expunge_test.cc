@@ -84,6 +84,18 @@ TEST_F(ExpungeTest, ALoneDeletionGoesToo) {
   EXPECT_THAT(VersionsOf("r/secret"), IsEmpty());
 }
 
+// Below it is a table that might have the key, and has it no more.
+TEST_F(ExpungeTest, ADeletionAboveOtherKeysGoesToo) {
+  OpenWithFamily();
+  Commit({{"r/a", "kept"}, {"r/z", "kept"}});
+  ASSERT_TRUE(store_->CompactFamily(kFamily).ok());
+  Commit({{"r/secret", std::nullopt}});
+  ASSERT_TRUE(Expunge("r/secret").ok());
+  EXPECT_THAT(FilesWith("secret"), IsEmpty());
+  EXPECT_THAT(Contents(),
+              ElementsAre(Pair("r/a", "kept"), Pair("r/z", "kept")));
+}
+
 TEST_F(ExpungeTest, WhatWasReplacedIsInNoFile) {
   OpenWithFamily();
   Commit({{"v/part", "secret"}});
