@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,6 +20,12 @@ namespace {
 // Versions that a space has memory for: enough for a graph, and too few for all
 // ids of the workload, so that there are dead letters.
 constexpr uint32_t kSlotsMax = 24;
+
+// In memory where there is a file system for that.
+std::string FolderForFiles() {
+  static constexpr char kMemory[] = "/dev/shm";
+  return std::filesystem::exists(kMemory) ? kMemory : "";
+}
 
 }  // namespace
 
@@ -50,11 +58,7 @@ absl::StatusOr<std::unique_ptr<Db>> SimMachine::Open(const Options& options,
 
 std::string VerifySimDisk(const io::SimDisk& disk,
                           const std::string& database) {
-  // In memory where there is a file system for that: verify syncs what it
-  // reads.
-  static constexpr char kMemory[] = "/dev/shm";
-  const TemporaryDirectory folder(std::filesystem::exists(kMemory) ? kMemory
-                                                                   : "");
+  const TemporaryDirectory folder(FolderForFiles());  // verify syncs
   const std::string path = folder.PathOf("db");
   const absl::Status exported = disk.Export(database, path);
   if (!exported.ok()) return exported.ToString();
@@ -71,6 +75,22 @@ std::string VerifySimDisk(const io::SimDisk& disk,
     absl::StrAppend(&findings, report->unreachable_nodes, " unreachable\n");
   }
   return findings;
+}
+
+std::string SimFilesWith(const io::SimDisk& disk, const std::string& bytes) {
+  const TemporaryDirectory folder(FolderForFiles());
+  const std::string path = folder.PathOf("db");
+  const absl::Status exported = disk.Export(kSimDatabasePath, path);
+  if (!exported.ok()) return exported.ToString();
+  std::string found;
+  for (const auto& file : std::filesystem::recursive_directory_iterator(path)) {
+    if (!file.is_regular_file()) continue;
+    std::ifstream stream(file.path(), std::ios::binary);
+    const std::string contents((std::istreambuf_iterator<char>(stream)), {});
+    if (contents.find(bytes) == std::string::npos) continue;
+    absl::StrAppend(&found, " ", file.path().filename().string());
+  }
+  return found;
 }
 
 }  // namespace engram::testing

@@ -53,6 +53,9 @@ class SimMachine {
 std::string VerifySimDisk(const io::SimDisk& disk,
                           const std::string& database = kSimDatabasePath);
 
+// The files of the database that hold these bytes, in one line.
+std::string SimFilesWith(const io::SimDisk& disk, const std::string& bytes);
+
 }  // namespace engram::testing
 
 #endif  // ENGRAM_TESTS_CRASH_SIM_MACHINE_H_

@@ -16,6 +16,7 @@ constexpr uint32_t kDimension = 8;
 constexpr uint64_t kIdsPerClient = 12;
 constexpr uint64_t kPayloadBytesMax = 200;
 constexpr char kLogFiles[] = ".log";
+constexpr absl::Duration kEraseTimeout = absl::Minutes(2);
 
 SpaceOptions OptionsOf(int kind) {
   SpaceOptions options;
@@ -217,8 +218,32 @@ absl::Status Workload::TemporarySpace(bool checkpoint) {
   return DropSpace(db_.get(), name);
 }
 
+// Something of client 0's, if it has something; then looks for it on the disk.
+absl::Status Workload::EraseOne() {
+  const std::string name = spaces_[random_[0]() % spaces_.size()];
+  ENGRAM_ASSIGN_OR_RETURN(Space space, db_->OpenSpace(name, {}));
+  ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> ids, space.ListIds());
+  const auto found =
+      std::find_if(ids.begin(), ids.end(), [](const std::string& id) {
+        return absl::StartsWith(id, ClientPrefix(0));
+      });
+  if (found == ids.end()) return absl::OkStatus();
+  ENGRAM_ASSIGN_OR_RETURN(const StoredObservation stored, space.Get(*found));
+  Step step;
+  step.writes.push_back({name, *found, "", /*remove=*/true});
+  const size_t place = Begin(0, std::move(step));
+  const absl::StatusOr<Lsn> lsn = space.Erase(*found, kEraseTimeout);
+  ENGRAM_RETURN_IF_ERROR(Finish(0, place, lsn.status(), lsn.value_or(0)));
+  // Others begin with an empty one's.
+  if (absl::EndsWith(stored.payload, ":")) return absl::OkStatus();
+  const std::string left = SimFilesWith(machine_->disk(), stored.payload);
+  if (left.empty()) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("\"", *found, "\" of ", name,
+                                          " was erased, and is in ", left));
+}
+
 absl::Status Workload::EndRound(int round) {
-  switch (round % 6) {
+  switch (round % 7) {
     case 0:
       return TemporarySpace(/*checkpoint=*/false);
     case 1:
@@ -233,6 +258,8 @@ absl::Status Workload::EndRound(int round) {
       ENGRAM_RETURN_IF_ERROR(status);
       return Open();
     }
+    case 5:
+      return EraseOne();
     default:
       // No farewell: what the next owner finds was not checkpointed.
       return absl::OkStatus();

@@ -33,8 +33,8 @@ class Workload {
 
   // Creates the spaces, then lets the clients write at the same time, round by
   // round; between the rounds it checkpoints, compacts, makes a space and drops
-  // it, closes and opens again. Returns the first error, and never begins a
-  // step after one.
+  // it, erases something, closes and opens again. Returns the first error, and
+  // never begins a step after one.
   absl::Status Run(const WorkloadSize& size);
 
   // So many steps of client 0 in the spaces that are there, or in a new one.
@@ -69,6 +69,7 @@ class Workload {
                            uint64_t version, const WriteOptions& options,
                            bool* duplicate);
   absl::Status EndRound(int round);
+  absl::Status EraseOne();
   absl::Status TemporarySpace(bool checkpoint);
   size_t Begin(int client, Step step);
   absl::Status Finish(int client, size_t place, const absl::Status& status,
