@@ -122,7 +122,7 @@ expect out "engram-ctl "
 run --help
 expect_code 0
 expect out "Exit codes"
-for verb in info ls stats producers load dump search get dead-letters drop \
+for verb in info ls stats producers load dump search get dead-letters drop erase \
   compact checkpoint verify backup restore export import
 do
   run "$verb" --help
@@ -153,7 +153,7 @@ expect_error 2 "--yes"
 echo "-- no database"
 for verb in info ls stats producers "search s --id 1" "get s 1" "dump s" \
   "dead-letters s" "dead-letters s --retry-all" compact checkpoint verify \
-  "drop s --yes"; do
+  "drop s --yes" "erase s 1 --yes"; do
   run --db missing $verb
   expect_error 4 "missing"
 done
@@ -510,6 +510,51 @@ expect_code 0
 expect out '"result":"ok"'
 expect out '"twins":'
 run --db db get vectors v-1
+expect_code 0
+
+echo "-- erase, verify --absent"
+for n in 1 2 3 4 5 6 7 8; do
+  echo "{\"id\":\"private-$n\",\"vector\":[$n,0.5],\"payload\":\"diary of $n\"}"
+done >private.jsonl
+run --db db load private private.jsonl
+expect_code 0
+run --db db checkpoint
+expect_code 0
+run --db db verify --absent private-3
+expect_code 7
+expect out "holds a record of the id"
+expect out "the id is in files, or may be"
+run --db db verify --space vectors
+expect_code 2
+run --db db erase private private-3
+expect_error 2 "say --yes"
+run --db db erase nowhere private-3 --yes
+expect_error 1 "nowhere"
+run --db db erase private private-3 private-5 --yes
+expect_code 0
+expect out "erased 2 ids"
+for id in private-3 private-5; do
+  run --db db verify --absent "$id"
+  expect_code 0
+  expect out "the id is in no file"
+  run --db db get private "$id"
+  expect_error 1 "$id"
+done
+checks=$((checks + 1))
+if grep -rqF -e "diary of 3" -e private-5 db; then fail "bytes are left"; fi
+run --db db verify --absent private-4 --json
+expect_code 7
+expect out '"absent":false'
+run --db db erase private private-4 --yes --json
+expect_code 0
+expect out '"erased":1'
+run --db db verify --absent private-4 --json
+expect_code 0
+expect out '"absent":true'
+run --db db verify --absent private-1 --space vectors
+expect_code 0
+expect out "the id is in no file"
+run --db db get private private-1
 expect_code 0
 
 # start_loader: loads from a pipe that file descriptor 3 keeps open, and waits

@@ -1,6 +1,7 @@
 // verify
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -46,6 +47,7 @@ absl::Status PrintReportJson(const VerifyReport& report, const char* result) {
   Json object = NewJsonObject();
   object["result"] = result;
   object["counters"] = CountersOf(report);
+  if (report.absent.has_value()) object["absent"] = *report.absent;
   object["findings"] = Json::array();
   for (const VerifyFinding& finding : report.findings) {
     object["findings"].push_back({{"severity", SeverityName(finding)},
@@ -69,14 +71,25 @@ absl::Status PrintReportText(const VerifyReport& report, const char* result,
                     " more findings (--findings ", report.findings.size(),
                     " shows all)\n");
   }
-  absl::StrAppend(&text, FieldLines(CountersOf(report)), result, "\n");
+  absl::StrAppend(&text, FieldLines(CountersOf(report)));
+  if (report.absent.has_value()) {
+    absl::StrAppend(&text, *report.absent ? "the id is in no file\n"
+                                          : "the id is in files, or may be\n");
+  }
+  absl::StrAppend(&text, result, "\n");
   return Print(text);
 }
 
 }  // namespace
 
-VerbResult Verify(const Global& global, size_t findings_max) {
-  absl::StatusOr<VerifyReport> report = VerifyDatabase(global.db);
+VerbResult Verify(const Global& global, const VerifyArguments& arguments) {
+  std::optional<AbsentId> absent;
+  if (!arguments.absent.empty()) {
+    absent = {arguments.absent, arguments.space};
+  } else if (!arguments.space.empty()) {
+    return UsageError("--space says where --absent is not to be");
+  }
+  absl::StatusOr<VerifyReport> report = VerifyDatabase(global.db, absent);
   if (!report.ok()) return OpenError(std::move(report).status());
   // Damage first: the limit of what is shown must not hide it.
   std::stable_partition(report->findings.begin(), report->findings.end(),
@@ -85,9 +98,9 @@ VerbResult Verify(const Global& global, size_t findings_max) {
   const char* result = code == ExitCode::kOk         ? "ok"
                        : code == ExitCode::kWarnings ? "warnings"
                                                      : "damaged";
-  ENGRAM_RETURN_IF_ERROR(global.json
-                             ? PrintReportJson(*report, result)
-                             : PrintReportText(*report, result, findings_max));
+  ENGRAM_RETURN_IF_ERROR(
+      global.json ? PrintReportJson(*report, result)
+                  : PrintReportText(*report, result, arguments.findings_max));
   return code;
 }
 

@@ -40,6 +40,8 @@ struct CommandLine {
   std::string id;
   bool yes = false;
   size_t findings_max = 100;
+  EraseArguments erase;
+  VerifyArguments verify;
   StatsArguments stats;
   LoadArguments load;
   DumpArguments dump;
@@ -253,6 +255,20 @@ void AddMaintenance(CLI::App& app, CommandLine& line) {
               [&line] { return Drop(line.global, line.space, line.yes); });
   AddSpace(drop, line.space);
   drop->add_flag("--yes", line.yes, "Yes, remove it");
+  EraseArguments& erase = line.erase;
+  CLI::App* verb =
+      AddVerb(app, line, "erase",
+              "Removes observations from every file of the database",
+              "erase notes note-17 note-18 --yes\nWho just removes them leaves "
+              "them in files "
+              "until these are written anew. Backups and\nexports keep them.",
+              [&line] { return Erase(line.global, line.erase); });
+  AddSpace(verb, erase.space);
+  verb->add_option("ID", erase.ids, "Ids of the observations")->required();
+  verb->add_option("--timeout", erase.timeout_s,
+                   "Seconds after which it gives up (default 600)")
+      ->type_name("N");
+  verb->add_flag("--yes", erase.yes, "Yes, erase them");
   AddVerb(app, line, "compact",
           "Rewrites the tables so that what is gone takes no space", "compact",
           [&line] { return Compact(line.global); });
@@ -260,11 +276,20 @@ void AddMaintenance(CLI::App& app, CommandLine& line) {
           "checkpoint", [&line] { return Checkpoint(line.global); });
   CLI::App* verify = AddVerb(
       app, line, "verify", "Reads everything that is stored and reports damage",
-      "verify", [&line] { return Verify(line.global, line.findings_max); });
+      "verify --absent note-17 --space notes",
+      [&line] { return Verify(line.global, line.verify); });
   verify
-      ->add_option("--findings", line.findings_max,
+      ->add_option("--findings", line.verify.findings_max,
                    "Show at most so many (default 100)")
       ->type_name("N");
+  verify
+      ->add_option("--absent", line.verify.absent,
+                   "Say where this id still is, removed or not")
+      ->type_name("ID");
+  verify
+      ->add_option("--space", line.verify.space,
+                   "Where --absent is not to be (default: in any)")
+      ->type_name("NAME");
 }
 
 // As AddVerb(), for the second word of "wal".

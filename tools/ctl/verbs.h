@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "tools/ctl/exit_code.h"
 
@@ -78,6 +79,15 @@ struct DeadLettersArguments {
 VerbResult DeadLetters(const Global& global,
                        const DeadLettersArguments& arguments);
 
+// commands_erase.cc
+struct EraseArguments {
+  std::string space;
+  std::vector<std::string> ids;
+  uint64_t timeout_s = 600;
+  bool yes = false;
+};
+VerbResult Erase(const Global& global, const EraseArguments& arguments);
+
 // commands_maintain.cc
 VerbResult Drop(const Global& global, const std::string& space, bool yes);
 VerbResult Compact(const Global& global);
@@ -110,7 +120,12 @@ VerbResult WalVerify(const Global& global, size_t findings_max);
 VerbResult WalSalvage(const Global& global, bool yes);
 
 // commands_verify.cc
-VerbResult Verify(const Global& global, size_t findings_max);
+struct VerifyArguments {
+  size_t findings_max = 100;
+  std::string absent;  // an id that should be nowhere; "": none
+  std::string space;   // it should not be in; "": in any
+};
+VerbResult Verify(const Global& global, const VerifyArguments& arguments);
 
 }  // namespace engram::ctl
 

@@ -29,6 +29,7 @@
 #include "storage/io/posix_directory.h"
 #include "storage/kv/store.h"
 #include "tools/ctl/open_database.h"
+#include "tools/ctl/verify_absent.h"
 #include "tools/ctl/verify_log.h"
 #include "tools/ctl/verify_report.h"
 #include "tools/ctl/verify_space.h"
@@ -349,11 +350,15 @@ absl::Status StatusOf(const VerifyReport& report) {
 
 // Beside an owner, what looks like damage may be a race: it counts when it was
 // found again and again.
-absl::StatusOr<VerifyReport> ReadUntilBelieved(const std::string& path) {
+absl::StatusOr<VerifyReport> ReadUntilBelieved(
+    const std::string& path, const std::optional<AbsentId>& absent) {
   ReadAttempts attempts;
   while (true) {
     VerifyReport report;
-    const absl::Status failed = Verification(path, &report).Run();
+    absl::Status failed = Verification(path, &report).Run();
+    if (failed.ok() && absent.has_value()) {
+      failed = VerifyAbsent(path, *absent, &report);
+    }
     const absl::Status found = failed.ok() ? StatusOf(report) : failed;
     if (attempts.StartOver(found)) continue;
     const absl::Status verdict = attempts.Verdict(path, found);
@@ -364,12 +369,13 @@ absl::StatusOr<VerifyReport> ReadUntilBelieved(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<VerifyReport> VerifyDatabase(const std::string& path) {
+absl::StatusOr<VerifyReport> VerifyDatabase(
+    const std::string& path, const std::optional<AbsentId>& absent) {
   absl::StatusOr<std::unique_ptr<Db>> db = OpenDatabase(path, Access::kRead);
   const absl::Status opened = db.status();
   if (!opened.ok() && !absl::IsDataLoss(opened)) return opened;
   if (db.ok()) ENGRAM_RETURN_IF_ERROR((*db)->Close());
-  ENGRAM_ASSIGN_OR_RETURN(VerifyReport report, ReadUntilBelieved(path));
+  ENGRAM_ASSIGN_OR_RETURN(VerifyReport report, ReadUntilBelieved(path, absent));
   const bool damage_found =
       std::any_of(report.findings.begin(), report.findings.end(),
                   [](const VerifyFinding& finding) {

@@ -4,6 +4,7 @@
 #define ENGRAM_TOOLS_CTL_VERIFY_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,17 @@ struct VerifyFinding {
   std::string message;
 };
 
+// An id that should be in no file of the database.
+struct AbsentId {
+  std::string id;
+  std::string space;  // its name; "": in that of no space
+};
+
 struct VerifyReport {
   std::vector<VerifyFinding> findings;
+
+  // Of the id that was looked for, if any was.
+  std::optional<bool> absent;
 
   // What was read. The log:
   uint64_t segments = 0;
@@ -37,10 +47,13 @@ struct VerifyReport {
   uint64_t unreachable_nodes = 0;  // live, and not found from the entry point
 };
 
-// Verifies the database in the directory `path` without changing it. Damage is
-// a finding, not an error. Fails as Db::Open() does where it cannot begin:
+// Verifies the database in the directory `path` without changing it, and that
+// `absent`, if given, is in none of its files. Damage is a finding, not an
+// error. Fails as Db::Open() does where it cannot begin:
 //   NOT_FOUND, UNAVAILABLE, FAILED_PRECONDITION, UNIMPLEMENTED
-absl::StatusOr<VerifyReport> VerifyDatabase(const std::string& path);
+absl::StatusOr<VerifyReport> VerifyDatabase(
+    const std::string& path,
+    const std::optional<AbsentId>& absent = std::nullopt);
 
 }  // namespace engram::ctl
 
