@@ -118,7 +118,7 @@ class Db {
   // Checkpoints, then writes the checkpoints of all spaces anew, so that what
   // was replaced or removed no longer takes room in RocksDB. Needs room for
   // the largest space a second time. (The log is not part of it: a segment
-  // keeps what was written to it until it is used again.)
+  // keeps what was written to it until it is used again; see Space::Erase().)
   absl::Status Compact();
 
   // Copies the database into the folder `dir`, which must not exist; writes,
