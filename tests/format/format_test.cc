@@ -1,6 +1,5 @@
 // Databases that earlier versions wrote must open for ever.
 
-#include <cstdlib>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_vectors.h"
 #include "third_fixture.h"
+#include "unpack.h"
 
 namespace engram {
 namespace {
@@ -22,19 +22,12 @@ using testing::FixtureSpaceName;
 using testing::kFixtureDimension;
 using testing::kFixtureIds;
 using testing::kFixtureRemovedEach;
+using testing::kMadeNow;
 using testing::TestVector;
-
-// The name of a fixture, or this: a database that this build makes.
-constexpr char kMadeNow[] = "made_now";
 
 void Unpack(const std::string& fixture,
             const testing::TemporaryDirectory& directory) {
-  const std::string command =
-      fixture == kMadeNow
-          ? absl::StrCat(ENGRAM_MAKE_FIXTURE, " ", directory.PathOf("db"))
-          : absl::StrCat("tar -xzf ", ENGRAM_FIXTURES, "/", fixture,
-                         ".tar.gz -C ", directory.path());
-  ASSERT_EQ(std::system(command.c_str()), 0) << command;
+  testing::Unpack(fixture, ENGRAM_MAKE_FIXTURE, directory);
 }
 
 class FormatTest : public ::testing::TestWithParam<const char*> {};
