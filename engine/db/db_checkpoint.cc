@@ -70,9 +70,26 @@ void DbImpl::RequestCheckpointOfOldest() {
   checkpoint_work_.NotifyOne();
 }
 
+// The checkpoint thread is to see when the next look is.
+void DbImpl::SetCheckpointTimer() {
+  { MutexLock lock(progress_mutex_); }
+  checkpoint_work_.NotifyOne();
+}
+
 bool DbImpl::LogIsLong() const {
   return segments_->live_count() * options_.wal_segment_bytes >=
          options_.wal_limit_bytes / 2;
+}
+
+// Until there may be something to do. Nobody calls for what is due.
+void DbImpl::WaitForCheckpointWork() {
+  const int64_t next_look = checkpoint_timer_.next_look();
+  if (next_look == CheckpointTimer::kNever) {
+    checkpoint_work_.Wait(progress_mutex_);
+    return;
+  }
+  const int64_t left = next_look - Clock::System().MonotonicMicros();
+  if (left > 0) checkpoint_work_.WaitFor(progress_mutex_, left);
 }
 
 void DbImpl::CheckpointLoop() {
@@ -86,9 +103,11 @@ void DbImpl::CheckpointLoop() {
       checkpoint_requested_ = true;
       continue;
     }
+    const bool due =
+        checkpoint_timer_.next_look() <= Clock::System().MonotonicMicros();
     if (!checkpoint_requested_ && !oldest_requested_ &&
-        !memory_check_requested_) {
-      checkpoint_work_.Wait(progress_mutex_);
+        !memory_check_requested_ && !due) {
+      WaitForCheckpointWork();
       continue;
     }
     const bool all = std::exchange(checkpoint_requested_, false);
@@ -103,6 +122,7 @@ void DbImpl::CheckpointLoop() {
       } else if (oldest) {
         status = CheckpointOldest();
       }
+      if (status.ok() && due) status = CheckpointDue();
       // Also after a failure: what is saved can leave memory.
       status.Update(KeepMemoryBudget());
     }
@@ -179,6 +199,35 @@ absl::Status DbImpl::CheckpointOldest() {
   std::vector<space::SpaceEntry> entries;
   for (const size_t i : taken) entries.push_back(std::move(old[i].entry));
   return CheckpointSpaces(entries, published);
+}
+
+// Saves the spaces that have waited for options_.checkpoint_interval. That a
+// space was created, and where producers are, waits likewise, for the catalog.
+absl::Status DbImpl::CheckpointDue() {
+  checkpoint_timer_.BeginLook();
+  const int64_t now = Clock::System().MonotonicMicros();
+  const auto is_due = [this, now](Lsn above) {
+    return checkpoint_timer_.IsDue(checkpoint_timer_.LoggedAt(above), now);
+  };
+  const Lsn published = published_lsn_.load(std::memory_order_acquire);
+  std::vector<space::SpaceEntry> due;
+  for (space::SpaceEntry& entry : registry_.All()) {
+    Lsn above = 0;
+    if (!entry.state->NeedsLog(&above) || !is_due(above)) continue;
+    if (entry.state->HasUnsaved()) due.push_back(std::move(entry));
+  }
+  absl::Status status;
+  if (!due.empty() || is_due(catalog_.catalog_lsn)) {
+    status = CheckpointSpaces(due, published);
+  }
+  int64_t oldest = checkpoint_timer_.LoggedAt(catalog_.catalog_lsn);
+  for (const space::SpaceEntry& entry : registry_.All()) {
+    Lsn above = 0;
+    if (!entry.state->NeedsLog(&above)) continue;
+    oldest = std::min(oldest, checkpoint_timer_.LoggedAt(above));
+  }
+  checkpoint_timer_.EndLook(oldest, Clock::System().MonotonicMicros());
+  return status;
 }
 
 absl::Status DbImpl::CheckpointSpaces(
@@ -351,6 +400,7 @@ absl::Status DbImpl::SaveCatalogAndRecycle(Lsn published) {
     low_water_lsn_ = low_water;
   }
   log_meter_.Forget(low_water);
+  checkpoint_timer_.Forget(low_water);
   progress_.NotifyAll();
   absl::Status first_error = writer_->Recycle(low_water);
   first_error.Update(DropFamilies(std::move(dropped)));

@@ -25,6 +25,7 @@
 #include "absl/types/span.h"
 #include "engine/db/callback_queue.h"
 #include "engine/db/checkpoint_pace.h"
+#include "engine/db/checkpoint_timer.h"
 #include "engine/db/database_files.h"
 #include "engine/db/environment.h"
 #include "engine/db/event_queue.h"
@@ -282,11 +283,14 @@ class DbImpl final : public wal::GroupSink {
   bool LogIsLong() const;
   void RequestCheckpoint();
   void RequestCheckpointOfOldest();
+  void SetCheckpointTimer();
+  void WaitForCheckpointWork() ABSL_EXCLUSIVE_LOCKS_REQUIRED(progress_mutex_);
   absl::Status WaitPublishedDurable() const;
   absl::Status RunCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   uint64_t LogBytesMax(uint64_t log_bytes, uint64_t unsaved_records) const;
   absl::Status CheckpointOldest()
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
+  absl::Status CheckpointDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
   absl::Status CheckpointSpaces(absl::Span<const space::SpaceEntry> entries,
                                 Lsn published)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpoint_mutex_);
@@ -388,6 +392,7 @@ class DbImpl final : public wal::GroupSink {
   std::atomic<uint64_t> duplicate_writes_{0};
   std::array<std::atomic<uint64_t>, kRefusalCauses> refused_writes_{};
   LogMeter log_meter_;
+  CheckpointTimer checkpoint_timer_;
   // Released after the spaces have seen the record, acquired by whoever
   // concludes from it what the spaces have seen.
   std::atomic<Lsn> published_lsn_{0};

@@ -132,6 +132,7 @@ DbImpl::DbImpl(const std::string& path, const Options& options,
               }),
       memory_gate_(options.memory_budget_bytes),
       log_meter_(options.checkpoint_wal_bytes / kPaceSteps),
+      checkpoint_timer_(options.checkpoint_interval),
       families_(options.max_dedicated_spaces),
       pace_(options.checkpoint_wal_bytes) {}
 

@@ -6,6 +6,7 @@
 #include "engine/db/admission_limits.h"
 #include "engine/db/db_impl.h"
 #include "storage/base/check.h"
+#include "storage/base/clock.h"
 
 namespace engram::internal {
 
@@ -25,6 +26,10 @@ void DbImpl::Publish(const std::shared_ptr<const wal::Group>& group) {
   published_lsn_.store(group->last_lsn(), std::memory_order_release);
   if (log_meter_.Add(group->last_lsn(), group->bytes().size())) {
     RequestCheckpointOfOldest();
+  }
+  if (checkpoint_timer_.Add(group->last_lsn(),
+                            Clock::System().MonotonicMicros())) {
+    SetCheckpointTimer();
   }
   if (LogIsLong()) RequestCheckpoint();
 }

@@ -61,6 +61,9 @@ constexpr uint64_t kDeadLettersMax = 1'000'000;
 // spaces.
 constexpr uint64_t kDedicatedSpacesMax = 10'000;
 
+// So that what cannot be saved yet is not tried too often.
+constexpr absl::Duration kCheckpointIntervalMin = absl::Milliseconds(100);
+
 constexpr uint64_t kRateMax = 1'000'000'000'000;
 
 absl::Status CheckRange(absl::string_view name, uint64_t value, uint64_t low,
@@ -131,6 +134,13 @@ absl::Status CheckOptions(const Options& options) {
         absl::StrCat("recovery_time_target is ",
                      absl::FormatDuration(options.recovery_time_target),
                      ", it must be above 0"));
+  }
+  if (options.checkpoint_interval < kCheckpointIntervalMin) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("checkpoint_interval is ",
+                     absl::FormatDuration(options.checkpoint_interval),
+                     ", it must be at least ",
+                     absl::FormatDuration(kCheckpointIntervalMin)));
   }
   ENGRAM_RETURN_IF_ERROR(CheckRange(
       "dead_letters_max", options.dead_letters_max, 1, kDeadLettersMax));

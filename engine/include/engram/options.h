@@ -168,6 +168,13 @@ struct Options {
   // are when the log has reached half its limit.
   uint64_t checkpoint_wal_bytes = uint64_t{256} << 20;
 
+  // A space is checkpointed, too, once an indexed record has waited for it for
+  // so long; up to a twelfth earlier, so that spaces that are due soon are
+  // saved together, and at most 16 times in an interval. So a database to which
+  // nobody writes gives its log back, and then does nothing. At least 100 ms;
+  // infinite: never because of time.
+  absl::Duration checkpoint_interval = absl::Minutes(5);
+
   // How long indexing what the log has beyond the checkpoints should take after
   // a crash; while that goes on, all of it is searched exactly. Where the
   // estimate (DbStats::recovery_estimate) comes near it, checkpoints are made

@@ -4,6 +4,8 @@
 #include <functional>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -115,6 +117,23 @@ TEST(OptionsCheckTest, RecoveryTakesTimeAndFamiliesHaveALimit) {
   EXPECT_THAT(refusal([](Options* o) { o->max_dedicated_spaces = 10'001; }),
               HasSubstr("max_dedicated_spaces is 10001, allowed are 0 to "
                         "10000"));
+}
+
+TEST(OptionsCheckTest, CheckpointsAreNotMadeAllTheTime) {
+  for (const absl::Duration accepted :
+       {absl::Milliseconds(100), absl::InfiniteDuration()}) {
+    EXPECT_TRUE(Accepted(
+        [accepted](Options* o) { o->checkpoint_interval = accepted; }));
+  }
+  for (const absl::Duration refused :
+       {absl::Milliseconds(99), absl::ZeroDuration(),
+        -absl::InfiniteDuration()}) {
+    EXPECT_THAT(
+        Refusal([refused](Options* o) { o->checkpoint_interval = refused; }),
+        HasSubstr(absl::StrCat("checkpoint_interval is ",
+                               absl::FormatDuration(refused),
+                               ", it must be at least 100ms")));
+  }
 }
 
 TEST(OptionsCheckTest, SearchesHaveALimitOfKAndEf) {
