@@ -172,6 +172,7 @@ absl::Status DbImpl::Start() {
                           wal_directory_->List());
   kv::StoreOptions store_options;
   store_options.env = environment_.store_env;
+  store_options.write_bytes_per_second = options_.checkpoint_bytes_per_second;
   store_options.create_if_missing = std::none_of(
       log_files.begin(), log_files.end(), [](const std::string& name) {
         return wal::SegmentFileNumber(name) != 0;
@@ -385,6 +386,8 @@ absl::Status DbImpl::Close() {
     entry.state->quota().Close();
   }
   if (segments_ != nullptr) segments_->StopWaiting();
+  // Nobody is left whose acknowledgement it could delay.
+  if (store_ != nullptr) store_->LiftWriteLimit();
   gate_.WaitEmpty();
   stats_publisher_.Stop();
   load_queue_.Drain();

@@ -64,6 +64,9 @@ constexpr uint64_t kDedicatedSpacesMax = 10'000;
 // So that what cannot be saved yet is not tried too often.
 constexpr absl::Duration kCheckpointIntervalMin = absl::Milliseconds(100);
 
+// The 256 MB of log that a space may keep are saved in four minutes.
+constexpr uint64_t kCheckpointRateMin = uint64_t{1} << 20;
+
 constexpr uint64_t kRateMax = 1'000'000'000'000;
 
 absl::Status CheckRange(absl::string_view name, uint64_t value, uint64_t low,
@@ -141,6 +144,11 @@ absl::Status CheckOptions(const Options& options) {
                      absl::FormatDuration(options.checkpoint_interval),
                      ", it must be at least ",
                      absl::FormatDuration(kCheckpointIntervalMin)));
+  }
+  if (options.checkpoint_bytes_per_second != 0) {
+    ENGRAM_RETURN_IF_ERROR(CheckRange("checkpoint_bytes_per_second",
+                                      options.checkpoint_bytes_per_second,
+                                      kCheckpointRateMin, kRateMax));
   }
   ENGRAM_RETURN_IF_ERROR(CheckRange(
       "dead_letters_max", options.dead_letters_max, 1, kDeadLettersMax));

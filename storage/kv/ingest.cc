@@ -14,12 +14,20 @@ namespace engram::kv {
 struct Ingest::Table {
   Table(std::string file_path, rocksdb::Env* env,
         const std::shared_ptr<rocksdb::Cache>& block_cache,
-        rocksdb::ColumnFamilyHandle* family)
+        rocksdb::RateLimiter* limiter, rocksdb::ColumnFamilyHandle* family)
       : path(std::move(file_path)),
-        writer(rocksdb::EnvOptions(),
+        writer(LimitedBy(limiter),
                rocksdb::Options(MakeDbOptions(env),
                                 MakeFamilyOptions(block_cache)),
-               family) {}
+               family, /*invalidate_page_cache=*/true, rocksdb::Env::IO_HIGH) {}
+
+  // RocksDB takes neither from the other options here.
+  static rocksdb::EnvOptions LimitedBy(rocksdb::RateLimiter* limiter) {
+    rocksdb::EnvOptions options;
+    options.bytes_per_sync = kBytesPerSync;
+    options.rate_limiter = limiter;
+    return options;
+  }
 
   std::string path;
   rocksdb::SstFileWriter writer;
@@ -47,7 +55,8 @@ absl::StatusOr<Ingest::Table*> Ingest::TableFor(absl::string_view key) {
   if (table == nullptr) {
     table = std::make_unique<Table>(
         absl::StrCat(scratch_prefix_, vectors ? "-vectors.sst" : "-main.sst"),
-        store_->env_.get(), store_->block_cache_, family_.get());
+        store_->env_.get(), store_->block_cache_, store_->limiter_.get(),
+        family_.get());
     ENGRAM_RETURN_IF_ERROR(ToStatus(table->writer.Open(table->path)));
   }
   ++table->entries;

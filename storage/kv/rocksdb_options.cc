@@ -21,6 +21,9 @@ namespace {
 // Tables that are open at the same time, if the process may have twice as many
 // descriptors. Fewer are slower, but never an error.
 constexpr rlim_t kOpenFilesMax = 512;
+// RocksDB's 100 ms would let a tenth of a second's bytes through at once.
+constexpr int64_t kRefillMicros = 10'000;
+
 constexpr size_t kBlockCacheBytes = size_t{8} << 20;
 constexpr size_t kManifestPreallocationBytes = size_t{64} << 10;
 constexpr size_t kBlockBytes = size_t{16} << 10;
@@ -46,6 +49,7 @@ int OpenFilesMax() {
 rocksdb::DBOptions MakeDbOptions(rocksdb::Env* env) {
   rocksdb::DBOptions options;
   options.env = env;
+  options.bytes_per_sync = kBytesPerSync;
   options.info_log = std::make_shared<SilentLogger>();
   options.create_if_missing = true;
   options.max_open_files = OpenFilesMax();
@@ -74,6 +78,14 @@ void HoldAllFiles(size_t tables, rocksdb::DBOptions* options) {
   }
   if (used.size() + 2 * tables > limit.rlim_cur) return;
   options->max_open_files = -1;
+}
+
+std::shared_ptr<rocksdb::RateLimiter> MakeLimiter(uint64_t bytes_per_second) {
+  if (bytes_per_second == 0) return nullptr;
+  return std::shared_ptr<rocksdb::RateLimiter>(rocksdb::NewGenericRateLimiter(
+      static_cast<int64_t>(
+          std::min(bytes_per_second, static_cast<uint64_t>(kNoLimit))),
+      kRefillMicros));
 }
 
 std::shared_ptr<rocksdb::Cache> MakeBlockCache() {

@@ -9,6 +9,7 @@
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
+#include "rocksdb/rate_limiter.h"
 #include "schema/key_layout.h"
 #include "storage/base/check.h"
 #include "storage/base/status_macros.h"
@@ -102,6 +103,7 @@ Store::Store(std::string scratch_path, const StoreOptions& options)
       read_only_(options.read_only),
       block_cache_(MakeBlockCache()),
       stop_(std::make_shared<StopListener>()),
+      limiter_(MakeLimiter(options.write_bytes_per_second)),
       env_(MakeEnv(options, stop_)) {}
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(
@@ -113,6 +115,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
     HoldAllFiles(CountTables(store->env_.get(), path), &db_options);
   }
   db_options.listeners.push_back(store->stop_);
+  db_options.rate_limiter = store->limiter_;
   db_options.create_if_missing =
       options.create_if_missing && !options.read_only;
   if (!options.read_only) {
@@ -436,6 +439,15 @@ absl::Status Store::CompactAll() {
         ToStatus(db_->CompactRange(options, family.get(), nullptr, nullptr)));
   }
   return absl::OkStatus();
+}
+
+void Store::LiftWriteLimit() {
+  if (limiter_ != nullptr) limiter_->SetBytesPerSecond(kNoLimit);
+}
+
+uint64_t Store::LimitedBytes() const {
+  if (limiter_ == nullptr) return 0;
+  return static_cast<uint64_t>(limiter_->GetTotalBytesThrough());
 }
 
 uint64_t Store::MemoryBytes() const { return block_cache_->GetUsage(); }

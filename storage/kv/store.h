@@ -26,6 +26,7 @@ class Cache;
 class ColumnFamilyHandle;
 class DB;
 class Env;
+class RateLimiter;
 class Status;
 }  // namespace rocksdb
 
@@ -47,6 +48,10 @@ struct StoreOptions {
   bool read_only = false;
   bool create_if_missing = true;  // not if read_only
   rocksdb::Env* env = nullptr;    // null: RocksDB's own; outlives the store
+
+  // What ingestions and compactions may write in a second, together; whoever
+  // made them waits, holding no lock of the store's. 0: no limit.
+  uint64_t write_bytes_per_second = 0;
 };
 
 class Ingest;
@@ -152,6 +157,12 @@ class Store {
   // any more.
   absl::StatusOr<std::vector<std::string>> ObsoleteFiles() const;
 
+  // From now on there is no limit: whoever waits for one goes on.
+  void LiftWriteLimit();
+
+  // What the limit has let through since Open(); 0 without one.
+  uint64_t LimitedBytes() const;
+
   // Of blocks that are kept in memory.
   uint64_t MemoryBytes() const;
 
@@ -203,6 +214,7 @@ class Store {
   const bool read_only_;
   const std::shared_ptr<rocksdb::Cache> block_cache_;
   const std::shared_ptr<StopListener> stop_;
+  const std::shared_ptr<rocksdb::RateLimiter> limiter_;  // may be null
   const std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
 

@@ -305,6 +305,23 @@ TEST_F(DbLifecycleTest, TheLogIsShortenedByCheckpointsAndBoundedByItsLimit) {
   EXPECT_EQ(OpenSpace("a").ListIds()->size(), 50u);
 }
 
+TEST_F(DbLifecycleTest, ClosingDoesNotWaitForTheLimitOfCheckpoints) {
+  Options options;
+  options.workers = 1;
+  options.checkpoint_bytes_per_second = 1 << 20;
+  Open(options);
+  Space space = OpenSpace("a");
+  const std::string payload(1 << 20, 'x');
+  for (int i = 0; i < 80; ++i) {
+    auto lsn =
+        space.Observe({absl::StrCat(i), TestVector(kDimension, i), payload});
+    ASSERT_TRUE(lsn.ok()) << lsn.status();
+  }
+  const absl::Time begin = absl::Now();
+  ASSERT_TRUE(db_->Close().ok());
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(40)) << "80 with the limit";
+}
+
 TEST_F(DbLifecycleTest, SpacesAreSavedBeforeTheyKeepTooMuchLog) {
   Options options = SmallLog();
   options.checkpoint_wal_bytes = 512 << 10;

@@ -303,6 +303,33 @@ CLI::App* AddCheckpoint(CLI::App& app, CheckpointOptions& options) {
   return command;
 }
 
+CLI::App* AddAcks(CLI::App& app, AcksOptions& options) {
+  CLI::App* const command = app.add_subcommand(
+      "acks", "When writes are acknowledged beside checkpoints");
+  AddDataset(command, options.dataset, options.metric);
+  command
+      ->add_option("--observations", options.observations,
+                   "Of the space that is saved (100,000)")
+      ->check(RangeOf(1, 10'000'000))
+      ->type_name("N");
+  command
+      ->add_option("--rate", options.rate,
+                   "Writes of one writer, a second (500)")
+      ->check(RangeOf(1, 100'000))
+      ->type_name("N");
+  command
+      ->add_option("--limit", options.limit,
+                   "Options::checkpoint_bytes_per_second; 0: none (0)")
+      ->type_name("BYTES");
+  command->add_option("--runs", options.runs, "Checkpoints of 32 MiB (5)")
+      ->check(RangeOf(1, 1000))
+      ->type_name("N");
+  command->add_option("--seed", options.seed, "Of the vectors' noise (1)")
+      ->type_name("N");
+  command->add_flag("--json", options.json, "One JSON object a line");
+  return command;
+}
+
 CLI::App* AddRecovery(CLI::App& app, RecoveryOptions& options) {
   CLI::App* const command = app.add_subcommand(
       "recovery", "What comes back after a kill -9, and how soon");

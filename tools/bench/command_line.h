@@ -4,6 +4,7 @@
 #define ENGRAM_TOOLS_BENCH_COMMAND_LINE_H_
 
 #include "CLI/CLI.hpp"
+#include "tools/bench/acks_command.h"
 #include "tools/bench/checkpoint_command.h"
 #include "tools/bench/index_options.h"
 #include "tools/bench/ingest_options.h"
@@ -19,6 +20,7 @@ CLI::App* AddRecall(CLI::App& app, RecallOptions& options);
 CLI::App* AddIndex(CLI::App& app, IndexOptions& options);
 CLI::App* AddWal(CLI::App& app, WalOptions& options);
 CLI::App* AddIngest(CLI::App& app, IngestOptions& options);
+CLI::App* AddAcks(CLI::App& app, AcksOptions& options);
 CLI::App* AddCheckpoint(CLI::App& app, CheckpointOptions& options);
 CLI::App* AddRecovery(CLI::App& app, RecoveryOptions& options);
 CLI::App* AddTenants(CLI::App& app, TenantsOptions& options);

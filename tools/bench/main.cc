@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "tools/bench/acks_command.h"
 #include "tools/bench/checkpoint_command.h"
 #include "tools/bench/command_line.h"
 #include "tools/bench/core_pin.h"
@@ -72,6 +73,8 @@ int Main(int argc, char** argv) {
   wal_options.commit = ENGRAM_COMMIT;
   IngestOptions ingest_options;
   ingest_options.commit = ENGRAM_COMMIT;
+  AcksOptions acks_options;
+  acks_options.commit = ENGRAM_COMMIT;
   CheckpointOptions checkpoint_options;
   checkpoint_options.commit = ENGRAM_COMMIT;
   RecoveryOptions recovery_options;
@@ -88,6 +91,7 @@ int Main(int argc, char** argv) {
   const CLI::App* const index = AddIndex(app, index_options);
   const CLI::App* const wal = AddWal(app, wal_options);
   const CLI::App* const ingest = AddIngest(app, ingest_options);
+  const CLI::App* const acks = AddAcks(app, acks_options);
   const CLI::App* const checkpoint = AddCheckpoint(app, checkpoint_options);
   const CLI::App* const recovery = AddRecovery(app, recovery_options);
   const CLI::App* const tenants = AddTenants(app, tenants_options);
@@ -101,6 +105,7 @@ int Main(int argc, char** argv) {
   if (recall->parsed()) return End(MeasureRecall(recall_options), kFailed);
   if (index->parsed()) return RunIndex(std::move(index_options));
   if (ingest->parsed()) return End(RunIngestCommand(ingest_options), kFailed);
+  if (acks->parsed()) return End(RunAcksCommand(acks_options), kFailed);
   if (checkpoint->parsed()) {
     return End(RunCheckpointCommand(checkpoint_options), kFailed);
   }

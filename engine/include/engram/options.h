@@ -175,6 +175,14 @@ struct Options {
   // infinite: never because of time.
   absl::Duration checkpoint_interval = absl::Minutes(5);
 
+  // What checkpoints and compactions may write to the disk in a second, for
+  // disks that are shared with others; 0: no limit. What waits for a checkpoint
+  // then waits longer: Checkpoint(), Compact(), and writes where the log is at
+  // wal_limit_bytes or memory at its budget; so it should be several times what
+  // is logged in a second. Other writes, searches, backups and Close(), which
+  // is not limited, do not wait. 1 MiB to 10^12.
+  uint64_t checkpoint_bytes_per_second = 0;
+
   // How long indexing what the log has beyond the checkpoints should take after
   // a crash; while that goes on, all of it is searched exactly. Where the
   // estimate (DbStats::recovery_estimate) comes near it, checkpoints are made

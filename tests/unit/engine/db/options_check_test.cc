@@ -136,6 +136,18 @@ TEST(OptionsCheckTest, CheckpointsAreNotMadeAllTheTime) {
   }
 }
 
+TEST(OptionsCheckTest, CheckpointsEndInTheForeseeableFuture) {
+  for (const uint64_t accepted : {0ul, 1ul << 20, 1'000'000'000'000ul}) {
+    EXPECT_TRUE(Accepted(
+        [=](Options* o) { o->checkpoint_bytes_per_second = accepted; }));
+  }
+  EXPECT_THAT(Refusal([](Options* o) {
+                o->checkpoint_bytes_per_second = (1 << 20) - 1;
+              }),
+              HasSubstr("checkpoint_bytes_per_second is 1048575, allowed are "
+                        "1048576 to 1000000000000"));
+}
+
 TEST(OptionsCheckTest, SearchesHaveALimitOfKAndEf) {
   const auto check = [](uint32_t k, uint32_t ef) {
     SearchOptions options;
