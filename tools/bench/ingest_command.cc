@@ -80,6 +80,7 @@ class Measurement {
       ENGRAM_ASSIGN_OR_RETURN(
           spaces_,
           IngestSpaces::Create(scratch_.Next(), scenario_.spaces,
+                               scenario_.pending_per_space,
                                dataset_.base.dimension(), options_, &rows_));
     }
     ENGRAM_RETURN_IF_ERROR(spaces_->Reopen(workers));

@@ -14,6 +14,7 @@
 #include "tools/bench/ingest_timeline.h"
 #include "tools/bench/ingest_turns.h"
 #include "tools/bench/stopwatch.h"
+#include "tools/bench/tail_searcher.h"
 #include "tools/bench/wal_command.h"
 
 namespace engram::bench {
@@ -122,6 +123,13 @@ void AddSearches(IngestSearches searches, IngestRow* row) {
   row->search_p99_us = Percentile(&searches.wall_us, 0.99);
 }
 
+void AddTailSearches(TailSearches searches, IngestRow* row) {
+  row->tail_search = searches.row;
+  // These were written, too.
+  row->offered += searches.written;
+  row->accepted += searches.written;
+}
+
 }  // namespace
 
 absl::StatusOr<IngestRow> MeasurePhase(const IngestPhase& phase, double per_s,
@@ -135,6 +143,11 @@ absl::StatusOr<IngestRow> MeasurePhase(const IngestPhase& phase, double per_s,
   std::unique_ptr<IngestSearcher> searcher;
   if (phase.searches) {
     searcher = std::make_unique<IngestSearcher>(spaces, queries);
+  }
+  std::unique_ptr<TailSearcher> tail_searcher;
+  if (phase.probes_tail) {
+    ENGRAM_ASSIGN_OR_RETURN(tail_searcher,
+                            TailSearcher::Create(spaces, queries));
   }
   IngestTimeline timeline(&spaces->db());
   const Stopwatch watch;
@@ -155,6 +168,10 @@ absl::StatusOr<IngestRow> MeasurePhase(const IngestPhase& phase, double per_s,
     AddSearches(std::move(searches), &row);
   }
   AddOffered(std::move(offered), &row);
+  if (tail_searcher != nullptr) {
+    ENGRAM_ASSIGN_OR_RETURN(TailSearches searches, tail_searcher->Stop());
+    AddTailSearches(std::move(searches), &row);
+  }
   ENGRAM_RETURN_IF_ERROR(AddRates(elapsed, loaded, &row));
   uint64_t accepted = row.accepted;
   if (phase.rate_factor > 1) {

@@ -19,6 +19,17 @@ Json OrNull(const std::optional<Value>& value) {
   return value.has_value() ? Json(*value) : Json(nullptr);
 }
 
+Json TailSearchJson(const std::optional<TailSearchRow>& row) {
+  if (!row.has_value()) return nullptr;
+  return {
+      {"searches", row->searches},
+      {"misses", row->misses},
+      {"mean_pending", std::round(row->mean_pending)},
+      {"cpu_us",
+       {{"p50", Rounded(row->cpu_p50_us)}, {"p99", Rounded(row->cpu_p99_us)}}},
+      {"idle_cpu_us", {{"p50", Rounded(row->idle_cpu_p50_us)}}}};
+}
+
 // What only some rows have, each with its unit.
 std::string Details(const IngestRow& row) {
   std::vector<std::string> parts;
@@ -33,6 +44,14 @@ std::string Details(const IngestRow& row) {
   }
   if (row.search_p99_us.has_value()) {
     parts.push_back(absl::StrFormat("P99 %.0f us", *row.search_p99_us));
+  }
+  if (row.tail_search.has_value()) {
+    const TailSearchRow& tail = *row.tail_search;
+    parts.push_back(absl::StrFormat(
+        "%d searches of a tail of %.0f: %.0f us CPU, P99 %.0f (empty: %.0f), "
+        "%d missed the newest",
+        tail.searches, tail.mean_pending, tail.cpu_p50_us, tail.cpu_p99_us,
+        tail.idle_cpu_p50_us, tail.misses));
   }
   if (!row.retry_ratios.empty()) {
     parts.push_back(absl::StrCat(
@@ -96,6 +115,7 @@ std::string IngestRowJson(const IngestRow& row) {
       {"unreachable", OrNull(row.unreachable)},
       {"search_cpu_us", OrNull(row.search_cpu_us)},
       {"search_p99_us", OrNull(row.search_p99_us)},
+      {"tail_search", TailSearchJson(row.tail_search)},
       {"retry_after_ratio", row.retry_ratios},
       {"peer_per_s", OrNull(row.peer_per_s)},
       {"peer_per_core_s", OrNull(row.peer_per_core_s)},

@@ -13,6 +13,16 @@
 
 namespace engram::bench {
 
+// Searches of a space while its tail was full.
+struct TailSearchRow {
+  uint64_t searches = 0;
+  uint64_t misses = 0;      // that did not find what was acknowledged last
+  double mean_pending = 0;  // records in the tail
+  double cpu_p50_us = 0;    // of the searching thread
+  double cpu_p99_us = 0;
+  double idle_cpu_p50_us = 0;  // the same searches with an empty tail
+};
+
 struct IngestRow {
   std::string scenario;
   std::string phase;
@@ -49,6 +59,7 @@ struct IngestRow {
   std::optional<uint64_t> unreachable;
   std::optional<double> search_cpu_us;  // median
   std::optional<double> search_p99_us;  // of the wall
+  std::optional<TailSearchRow> tail_search;
   // Ratios of a promised retry_after to the time until there was room.
   std::vector<double> retry_ratios;
 

@@ -54,7 +54,13 @@ std::vector<IngestScenario> IngestScenarios() {
            .spaces = 1,
            .peer = IngestPeer::kGlobalLock,
            .ends_at_process = true,
-           .phases = {{.name = "saturated"}}}};
+           .phases = {{.name = "saturated"}}},
+          {.name = "search-tail",
+           .meaning = "1 space that 20,000 records wait for, searched for what "
+                      "was acknowledged last",
+           .spaces = 1,
+           .pending_per_space = 25000,  // of which the driver may fill 80 %
+           .phases = {{.name = "saturated", .probes_tail = true}}}};
 }
 
 std::vector<std::string> IngestScenarioNames() {

@@ -25,8 +25,9 @@ struct IngestPhase {
   // Of the first space, where each other one has 1.
   double first_share = 1;
 
-  bool one_worker = false;  // instead of as many as were asked for
-  bool searches = false;    // of the spaces but the first, meanwhile
+  bool one_worker = false;   // instead of as many as were asked for
+  bool searches = false;     // of the spaces but the first, meanwhile
+  bool probes_tail = false;  // see tail_searcher.h
 
   // Begins with a database of its own instead of that of the phase before.
   bool fresh = false;
@@ -43,6 +44,11 @@ struct IngestScenario {
   std::string name;
   std::string meaning;  // for the reader of a table
   int spaces = 1;
+
+  // What may wait to be indexed, for each space: enough for the largest
+  // batches, and little enough that a queue is full within a second.
+  uint64_t pending_per_space = 2000;
+
   IngestPeer peer = IngestPeer::kNone;
   bool ends_at_process = false;  // Durability::kProcess whatever was asked for
   bool is_locality = false;      // see locality_measure.h; has no phases

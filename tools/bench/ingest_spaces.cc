@@ -1,5 +1,6 @@
 #include "tools/bench/ingest_spaces.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 #include <system_error>
@@ -14,20 +15,25 @@ namespace {
 constexpr absl::Duration kPatience = absl::Hours(1);
 constexpr size_t kPreloadBatch = 128;
 
-// What may wait to be indexed, for each space: enough for the largest batches,
-// and little enough that a queue is full within a second.
-constexpr uint64_t kPendingPerSpace = 2000;
+// Of a record besides its vector, more than enough.
+constexpr uint64_t kRecordOverhead = 1024;
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<IngestSpaces>> IngestSpaces::Create(
-    const std::string& path, int count, uint32_t dimension,
-    const IngestOptions& options, NoisyRows* rows) {
+    const std::string& path, int count, uint64_t pending_per_space,
+    uint32_t dimension, const IngestOptions& options, NoisyRows* rows) {
   std::unique_ptr<IngestSpaces> spaces(new IngestSpaces(path));
   spaces->options_.durability = options.durability;
   spaces->options_.async_writes_max = 65536;
-  spaces->options_.total_pending_records_max =
-      kPendingPerSpace * static_cast<uint64_t>(count);
+  Options& limits = spaces->options_;
+  limits.total_pending_records_max =
+      pending_per_space * static_cast<uint64_t>(count);
+  limits.pending_records_max =
+      std::max(limits.pending_records_max, pending_per_space);
+  limits.pending_bytes_max = std::max(
+      limits.pending_bytes_max,
+      pending_per_space * (dimension * sizeof(float) + kRecordOverhead));
   spaces->space_options_.dimension = dimension;
   spaces->space_options_.metric = options.metric;
   spaces->space_options_.M = options.M;

@@ -20,10 +20,10 @@ namespace engram::bench {
 class IngestSpaces {
  public:
   // Makes a database of `count` spaces in `path`, which must not exist, with
-  // options.preload observations each.
+  // options.preload observations each. `pending_per_space` may wait in each.
   static absl::StatusOr<std::unique_ptr<IngestSpaces>> Create(
-      const std::string& path, int count, uint32_t dimension,
-      const IngestOptions& options, NoisyRows* rows);
+      const std::string& path, int count, uint64_t pending_per_space,
+      uint32_t dimension, const IngestOptions& options, NoisyRows* rows);
   // Removes the database.
   ~IngestSpaces();
 

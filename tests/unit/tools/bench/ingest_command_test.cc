@@ -93,6 +93,21 @@ TEST_F(IngestCommandTest, SearchesAreComparedWithThoseWithoutLoad) {
   EXPECT_TRUE(searched["ratio"].contains("search CPU without load"));
 }
 
+TEST_F(IngestCommandTest, SearchesOfAFullTailFindWhatWasAcknowledgedLast) {
+  const std::vector<Json> rows = Run("search-tail");
+  ASSERT_EQ(rows.size(), 1u);
+  const Json& row = rows[0];
+  EXPECT_EQ(row["accepted"],
+            row["indexed"].get<uint64_t>() + row["pending"].get<uint64_t>());
+  const Json& tail = row["tail_search"];
+  EXPECT_GT(tail["searches"], 0u);
+  EXPECT_EQ(tail["misses"], 0u);
+  EXPECT_GT(tail["mean_pending"], 0);
+  EXPECT_GT(tail["cpu_us"]["p50"], 0);
+  EXPECT_GE(tail["cpu_us"]["p99"], tail["cpu_us"]["p50"]);
+  EXPECT_GT(tail["idle_cpu_us"]["p50"], 0);
+}
+
 TEST_F(IngestCommandTest, TurnsAreOfWholeBatches) {
   const std::vector<Json> rows = Run("article-batching");
   ASSERT_EQ(rows.size(), 6u);
@@ -145,10 +160,32 @@ TEST(IngestReportTest, TheTableNamesWhatOnlySomeRowsHave) {
   EXPECT_THAT(lines[2], HasSubstr("4.12x hnswlib"));
 }
 
+TEST(IngestReportTest, SearchesOfAFullTailStandInBothForms) {
+  IngestRow row;
+  row.phase = "saturated";
+  row.tail_search = {.searches = 900,
+                     .misses = 2,
+                     .mean_pending = 19981.4,
+                     .cpu_p50_us = 1200.26,
+                     .cpu_p99_us = 1700.5,
+                     .idle_cpu_p50_us = 63.2};
+  EXPECT_THAT(IngestTable({row}).back(),
+              HasSubstr("saturated: 900 searches of a tail of 19981: 1200 us "
+                        "CPU, P99 1700 (empty: 63), 2 missed the newest"));
+  const Json tail = Json::parse(IngestRowJson(row))["tail_search"];
+  EXPECT_EQ(tail["searches"], 900);
+  EXPECT_EQ(tail["misses"], 2);
+  EXPECT_EQ(tail["mean_pending"], 19981);
+  EXPECT_EQ(tail["cpu_us"]["p50"], 1200.26);
+  EXPECT_EQ(tail["cpu_us"]["p99"], 1700.5);
+  EXPECT_EQ(tail["idle_cpu_us"]["p50"], 63.2);
+}
+
 TEST(IngestReportTest, WhatWasNotMeasuredIsNull) {
   const Json row = Json::parse(IngestRowJson({}));
-  for (const char* const key : {"recall", "unreachable", "search_cpu_us",
-                                "cache_misses", "dead_letter", "peer_per_s"}) {
+  for (const char* const key :
+       {"recall", "unreachable", "search_cpu_us", "cache_misses", "dead_letter",
+        "peer_per_s", "tail_search"}) {
     EXPECT_TRUE(row.contains(key) && row[key].is_null()) << key;
   }
 }
