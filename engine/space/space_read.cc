@@ -327,7 +327,7 @@ SpaceStats SpaceState::GetStats(Lsn log_lsn) const {
 uint64_t SpaceState::record_bytes() const {
   const uint64_t pending = gate_.GetStats().bytes;
   MutexLock lock(mutex_);
-  return pending + unsaved_bytes_ + saving_bytes_;
+  return pending + tail_.code_bytes() + unsaved_bytes_ + saving_bytes_;
 }
 
 uint64_t SpaceState::unsaved_records() const {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/space/space_state.h"
+#include "engine/space/tail_scan.h"
 #include "storage/base/clock.h"
 #include "storage/base/status_macros.h"
 
@@ -131,42 +132,16 @@ void SpaceState::SearchIndex(const SearchView& view,
 
 void SpaceState::ScanTail(const SearchView& view, uint32_t k,
                           std::vector<Hit>* hits, SearchStats* stats) const {
-  std::vector<const TailEntry*> visible;
-  std::vector<const float*> rows;
-  std::vector<float> inverse_norms;
-  const auto add = [&](const TailEntry* entry) {
-    if (entry->record.type != schema::RecordType::kObserve ||
-        entry->remove_lsn.load(std::memory_order_relaxed) <= view.snapshot) {
-      return;
-    }
-    visible.push_back(entry);
-    rows.push_back(entry->record.vector.data());
-    inverse_norms.push_back(entry->inverse_norm);
-  };
+  if (k == 0) return;
+  TailScan scan(distance_, tail_codec_, view.query, k, view.snapshot);
   if (view.dead_letters != nullptr) {
-    for (const auto& entry : *view.dead_letters) add(entry.get());
+    for (const auto& entry : *view.dead_letters) scan.Add(*entry);
   }
-  for (const TailEntry* entry : view.pin.Entries()) add(entry);
-  stats->tail_distances = visible.size();
-  if (visible.empty()) return;
-  std::vector<float> distances(visible.size());
-  distance_.DistancesToRows(distance_.Prepare(view.query), rows.data(),
-                            inverse_norms.data(), rows.size(),
-                            distances.data());
-  std::vector<uint32_t> order(visible.size());
-  for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
-  const size_t keep = std::min<size_t>(k, order.size());
-  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(keep),
-                    order.end(), [&distances](uint32_t a, uint32_t b) {
-                      if (distances[a] != distances[b]) {
-                        return distances[a] < distances[b];
-                      }
-                      return a < b;
-                    });
-  for (size_t i = 0; i < keep; ++i) {
-    const TailEntry& entry = *visible[order[i]];
-    hits->push_back(
-        {std::string(entry.record.id), distances[order[i]], entry.record.lsn});
+  scan.Add(view.pin);
+  stats->tail_distances = scan.compared();
+  for (const TailScan::Found& found : scan.Finish()) {
+    const schema::RecordView& record = found.entry->record;
+    hits->push_back({std::string(record.id), found.distance, record.lsn});
   }
 }
 

@@ -22,6 +22,7 @@
 #include "absl/types/span.h"
 #include "engine/index/changed_slots.h"
 #include "engine/index/epoch.h"
+#include "engine/index/scan_codec.h"
 #include "engine/ingest/admission_gate.h"
 #include "engine/ingest/backlog_owner.h"
 #include "engine/ingest/priority.h"
@@ -295,7 +296,7 @@ class SpaceState final : public ingest::BacklogOwner {
   // Of the index, with ids and the table of versions; 0 if it is cold.
   uint64_t resident_bytes() const;
 
-  // Of records that wait, or are indexed and not saved.
+  // Of records that wait, with their codes, or are indexed and not saved.
   uint64_t record_bytes() const;
 
   // Those that are indexed and not saved.
@@ -318,6 +319,7 @@ class SpaceState final : public ingest::BacklogOwner {
   // Where Get() found a version.
   struct Located;
 
+  void EncodeTail(const TailPlace& place) const;
   void Supersede(VersionRef version, TailEntry* by)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -399,7 +401,12 @@ class SpaceState final : public ingest::BacklogOwner {
   const SpaceLimits limits_;
   index::EpochDomain* const epochs_;
   const index::VectorDistance distance_;
+  const index::ScanCodec tail_codec_;
   Observer observer_;
+
+  // Of Publish(), which one thread at a time calls.
+  TailPlaces tail_places_;
+  size_t last_tail_count_ = 0;  // when it was last called
 
   // Synchronise themselves.
   ingest::AdmissionGate gate_;

@@ -310,10 +310,11 @@ enum class SearchPlan : uint8_t {
 // What one search cost.
 struct SearchStats {
   SearchPlan plan = SearchPlan::kFlat;
-  uint64_t distances = 0;       // comparisons in the graph, or by a full scan
-  uint64_t hops = 0;            // nodes whose links were followed
-  uint64_t tail_distances = 0;  // comparisons with pending observations
-  uint64_t micros = 0;          // from call to return
+  uint64_t distances = 0;  // comparisons in the graph, or by a full scan
+  uint64_t hops = 0;       // nodes whose links were followed
+  // Pending observations that were compared, by their vectors or by codes.
+  uint64_t tail_distances = 0;
+  uint64_t micros = 0;  // from call to return
 };
 
 // Limits of a single observation.

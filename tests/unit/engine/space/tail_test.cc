@@ -14,7 +14,11 @@ using ::testing::ElementsAre;
 class TailTest : public ::testing::Test {
  protected:
   void Append(size_t count) {
-    for (size_t i = 0; i < count; ++i) tail_.Append().record.lsn = ++last_;
+    for (size_t i = 0; i < count; ++i) {
+      const TailPlace place = places_.Next(layout_);
+      place.entry().record.lsn = ++last_;
+      tail_.Append(place);
+    }
   }
 
   static std::vector<Lsn> Lsns(const TailPin& pin) {
@@ -33,6 +37,8 @@ class TailTest : public ::testing::Test {
   }
 
   Tail tail_;
+  TailPlaces places_;
+  const index::CodeLayout* layout_ = nullptr;
   Lsn last_ = 0;
 };
 
@@ -108,9 +114,10 @@ TEST_F(TailTest, AppendedAndPoppedForLongItStaysInOrder) {
 TEST_F(TailTest, WhatIsPoppedAndNotPinnedIsFreed) {
   auto group = std::make_shared<const wal::Group>(0);
   for (int i = 0; i < 200; ++i) {
-    TailEntry& entry = tail_.Append();
-    entry.record.lsn = ++last_;
-    entry.group = group;
+    const TailPlace place = places_.Next(nullptr);
+    place.entry().record.lsn = ++last_;
+    place.entry().group = group;
+    tail_.Append(place);
   }
   EXPECT_EQ(group.use_count(), 201);
   TailPin pin = tail_.Pin(1);
@@ -120,6 +127,73 @@ TEST_F(TailTest, WhatIsPoppedAndNotPinnedIsFreed) {
   EXPECT_EQ(group.use_count(), 1 + 200 - 2 * 64) << "two chunks are gone";
   tail_.PopFront(10);
   EXPECT_EQ(group.use_count(), 1);
+}
+
+TEST_F(TailTest, AChunkThatIsStillPinnedIsFilledOn) {
+  Append(3);
+  const TailPin pin = tail_.Pin(3);
+  tail_.PopFront(3);
+  EXPECT_EQ(tail_.front(), nullptr);
+  Append(2);
+  EXPECT_EQ(tail_.front()->record.lsn, 4u);
+  EXPECT_THAT(Lsns(tail_.Pin(100)), ElementsAre(4, 5));
+  EXPECT_EQ(tail_.front(), pin.Entries().back() + 1);
+  EXPECT_THAT(Lsns(pin), ElementsAre(1, 2, 3));
+  tail_.PopFront(1);
+  Append(100);
+  EXPECT_EQ(Lsns(tail_.Pin(1000)), Range(5, 101));
+}
+
+TEST_F(TailTest, AnIdleTailHoldsNoChunk) {
+  const TailPlace place = places_.Next(nullptr);
+  const std::weak_ptr<TailChunk> chunk = place.chunk;
+  tail_.Append(place);
+  EXPECT_FALSE(chunk.expired());
+  tail_.PopFront(1);
+  EXPECT_FALSE(chunk.expired()) << "the place keeps it";
+  Append(1);
+  tail_.PopFront(1);
+  EXPECT_EQ(chunk.use_count(), 1);
+}
+
+TEST_F(TailTest, RunsAreTheEntriesInOrder) {
+  Append(200);
+  tail_.PopFront(70);
+  const TailPin pin = tail_.Pin(3, 100);
+  std::vector<Lsn> lsns;
+  std::vector<size_t> runs;
+  pin.ForEachRun([&](const TailChunk& chunk, size_t first, size_t count) {
+    runs.push_back(count);
+    for (size_t row = first; row < first + count; ++row) {
+      lsns.push_back(chunk.entries[row].record.lsn);
+    }
+  });
+  EXPECT_EQ(lsns, Range(74, 100));
+  EXPECT_THAT(runs, ElementsAre(55, 45));
+}
+
+TEST_F(TailTest, CodesComeWithNewChunksAndAreCounted) {
+  const index::CodeLayout layout(100, schema::Quantization::kInt8);
+  Append(3);
+  layout_ = &layout;
+  Append(60);
+  EXPECT_EQ(tail_.code_bytes(), 0u) << "the chunk began without";
+  Append(2);
+  const uint64_t chunk_bytes = tail_.code_bytes();
+  EXPECT_GT(chunk_bytes, kTailChunkEntries * 128);
+  EXPECT_LT(chunk_bytes, kTailChunkEntries * 128 + 2000);
+  layout_ = nullptr;
+  Append(200);
+  EXPECT_EQ(tail_.code_bytes(), chunk_bytes);
+  tail_.PopFront(127);
+  EXPECT_EQ(tail_.code_bytes(), chunk_bytes);
+  tail_.PopFront(1);
+  EXPECT_EQ(tail_.code_bytes(), 0u);
+  layout_ = &layout;
+  Append(64);
+  EXPECT_EQ(tail_.code_bytes(), chunk_bytes);
+  tail_.PopFront(tail_.count());
+  EXPECT_EQ(tail_.code_bytes(), 0u);
 }
 
 }  // namespace
