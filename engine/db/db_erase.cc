@@ -16,7 +16,7 @@ namespace {
 
 // How often it is looked whether a search, a reader or a backup that is in the
 // way has gone.
-constexpr absl::Duration kLookAgain = absl::Milliseconds(20);
+constexpr absl::Duration kLookAgain = absl::Milliseconds(250);
 
 // What the log gives back is zero-filled as long as one of these lives.
 class ErasingSegments {
@@ -55,6 +55,10 @@ absl::StatusOr<Lsn> DbImpl::Erase(const SpacePtr& space,
   const space::IdSet erased(ids.begin(), ids.end());
   bool rows_done = false;
   while (true) {
+    if (gate_.closed()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(path_, ": the database was closed meanwhile"));
+    }
     ENGRAM_RETURN_IF_ERROR(IndexAll(logged, left()));
     absl::Status status;
     if (!rows_done) status = EraseSaved(space, erased, lsn);
@@ -109,6 +113,9 @@ absl::Status DbImpl::IndexAll(Lsn lsn, absl::Duration timeout) {
 absl::Status DbImpl::EraseSaved(const SpacePtr& space, const space::IdSet& ids,
                                 Lsn up_to) {
   MutexLock lock(checkpoint_mutex_);
+  // Spaces are evicted under the same lock. What is not in memory cannot be
+  // saved, and its files may still say that a removed row is a node.
+  ENGRAM_RETURN_IF_ERROR(space->EnsureResident());
   space->Tidy();
   if (space->HoldsEnded(ids, up_to)) {
     return absl::UnavailableError(absl::StrCat(
@@ -130,10 +137,15 @@ absl::Status DbImpl::EraseSaved(const SpacePtr& space, const space::IdSet& ids,
 
 // The same.
 absl::Status DbImpl::FreeLogBefore(uint64_t segment) {
+  const auto is_free = [&] {
+    const std::vector<uint64_t> live = segments_->live();
+    return live.empty() || live.front() >= segment;
+  };
+  if (is_free()) return absl::OkStatus();
   MutexLock lock(checkpoint_mutex_);
   ENGRAM_RETURN_IF_ERROR(RunCheckpoint());
+  if (is_free()) return absl::OkStatus();
   const std::vector<uint64_t> live = segments_->live();
-  if (live.empty() || live.front() >= segment) return absl::OkStatus();
   return absl::UnavailableError(absl::StrCat(
       "segment ", live.front(),
       " of the log is still needed, by a backup that is under way, say"));

@@ -152,6 +152,7 @@ index::ChangedSlots SpaceState::TakeChanged() {
 }
 
 SpaceSnapshot SpaceState::BeginCheckpoint() {
+  ENGRAM_CHECK(is_resident());
   SpaceSnapshot snapshot;
   RowsOfSlots rows;
   size_t unsaved = 0;

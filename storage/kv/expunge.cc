@@ -169,12 +169,27 @@ absl::StatusOr<std::vector<std::string>> Store::ObsoleteFiles() const {
   return obsolete;
 }
 
+absl::Status Store::CheckReadable(const Target& target,
+                                  const std::string& first,
+                                  const std::string& last) const {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  options.ignore_range_deletions = true;  // see ScanKeys()
+  const std::unique_ptr<rocksdb::Iterator> it(
+      db_->NewIterator(options, target.family.get()));
+  it->Seek(first);
+  while (it->Valid() && it->key().compare(last) <= 0) it->Next();
+  return ToReadStatus(it->status());
+}
+
 absl::Status Store::ScanVersions(
     absl::string_view family, const KeyRange& range,
     absl::FunctionRef<void(absl::string_view, absl::string_view)> visit) const {
   ENGRAM_ASSIGN_OR_RETURN(const Target target, Find(family));
   std::string first = target.KeyOf(range.first);
   const std::string last = target.KeyOf(range.last);
+  // The call below takes a table that cannot be read for the end.
+  ENGRAM_RETURN_IF_ERROR(CheckReadable(target, first, last));
   size_t limit = kVersionsMax;
   while (true) {
     std::vector<rocksdb::KeyVersion> versions;

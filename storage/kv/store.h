@@ -204,6 +204,8 @@ class Store {
   std::string NextScratchName();
 
   // --- expunge.cc
+  absl::Status CheckReadable(const Target& target, const std::string& first,
+                             const std::string& last) const;
   absl::Status MergeTables(rocksdb::ColumnFamilyHandle* family,
                            absl::Span<const KeyRange> ranges);
   absl::Status DropScratchFamilies();
