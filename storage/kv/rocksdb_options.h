@@ -29,10 +29,9 @@ rocksdb::DBOptions MakeDbOptions(rocksdb::Env* env);
 // than half of what the process has left.
 void HoldAllFiles(size_t tables, rocksdb::DBOptions* options);
 
-// Tables are handed to the disk in steps of this. Where all of a table waits
-// for its sync, the log's syncs wait for that: beside a compaction of 190 MB, 8
-// writers waited for up to 258, 427 and 429 ms (P99 of three runs), and for 16
-// and 214 with steps.
+// Tables are handed to the disk in steps of this, not all at their sync. Beside
+// a compaction of 190 MB 8 writers waited for 258, 427 and 429 ms without (P99
+// of three runs on a busy machine), and for 16 and 214 with steps.
 inline constexpr uint64_t kBytesPerSync = uint64_t{1} << 20;
 
 // Null where it is 0.
