@@ -1,5 +1,6 @@
 // Erasing: what an id ever was leaves all files of the database.
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,16 @@ class ErasingSegments {
   wal::Segments& segments_;
 };
 
+// What is returned once the removal is logged. Without room for a segment it
+// was not refused.
+absl::Status NotErased(const absl::Status& status) {
+  const absl::StatusCode code = absl::IsResourceExhausted(status)
+                                    ? absl::StatusCode::kDeadlineExceeded
+                                    : status.code();
+  return absl::Status(
+      code, absl::StrCat("removed, but not yet erased: ", status.message()));
+}
+
 }  // namespace
 
 // What is removed is no secret any more to who looks at the log: the removals
@@ -49,8 +60,10 @@ absl::StatusOr<Lsn> DbImpl::Erase(const SpacePtr& space,
   ENGRAM_ASSIGN_OR_RETURN(const Lsn lsn, RemoveAll(space, ids, timeout));
   const ErasingSegments erasing(segments_.get());
   const auto left = [deadline] { return deadline - absl::Now(); };
-  ENGRAM_ASSIGN_OR_RETURN(const uint64_t segment,
-                          writer_->Roll(absl::ToInt64Microseconds(left())));
+  const absl::StatusOr<uint64_t> rolled =
+      writer_->Roll(absl::ToInt64Microseconds(left()));
+  if (!rolled.ok()) return NotErased(rolled.status());
+  const uint64_t segment = *rolled;
   const Lsn logged = writer_->last_lsn();
   const space::IdSet erased(ids.begin(), ids.end());
   bool rows_done = false;
@@ -59,23 +72,25 @@ absl::StatusOr<Lsn> DbImpl::Erase(const SpacePtr& space,
       return absl::FailedPreconditionError(
           absl::StrCat(path_, ": the database was closed meanwhile"));
     }
-    ENGRAM_RETURN_IF_ERROR(IndexAll(logged, left()));
-    absl::Status status;
-    if (!rows_done) status = EraseSaved(space, erased, lsn);
-    rows_done = status.ok();
+    absl::Status status = IndexAll(logged, left());
+    // Once: what comes after it waits for others, and repeats nothing.
+    if (status.ok() && !rows_done) {
+      status = EraseSaved(space, erased, lsn);
+      rows_done = status.ok();
+    }
+    if (status.ok()) status = RemoveObsoleteFiles();
     if (status.ok()) status = FreeLogBefore(segment);
     if (space->dropped_lsn() != 0) return Dropped(*space);
     if (status.ok()) break;
-    if (!absl::IsUnavailable(status)) return status;
+    if (!absl::IsUnavailable(status)) return NotErased(status);
     if (left() <= absl::ZeroDuration()) {
-      return absl::DeadlineExceededError(
-          absl::StrCat("removed, but not yet erased after ",
-                       absl::FormatDuration(timeout), ": ", status.message()));
+      return NotErased(absl::DeadlineExceededError(status.message()));
     }
     absl::SleepFor(kLookAgain);
   }
-  ENGRAM_RETURN_IF_ERROR(
-      segments_->WaitErased(absl::ToInt64Microseconds(left())));
+  const absl::Status zeroed =
+      segments_->WaitErased(absl::ToInt64Microseconds(left()));
+  if (!zeroed.ok()) return NotErased(zeroed);
   return lsn;
 }
 
@@ -113,6 +128,8 @@ absl::Status DbImpl::IndexAll(Lsn lsn, absl::Duration timeout) {
 absl::Status DbImpl::EraseSaved(const SpacePtr& space, const space::IdSet& ids,
                                 Lsn up_to) {
   MutexLock lock(checkpoint_mutex_);
+  // No file could be removed meanwhile, and each would be written once more.
+  ENGRAM_RETURN_IF_ERROR(CheckNoBackup());
   // Spaces are evicted under the same lock. What is not in memory cannot be
   // saved, and its files may still say that a removed row is a node.
   ENGRAM_RETURN_IF_ERROR(space->EnsureResident());
@@ -135,6 +152,17 @@ absl::Status DbImpl::EraseSaved(const SpacePtr& space, const space::IdSet& ids,
   return store_->Expunge(family, erased.ranges);
 }
 
+absl::Status DbImpl::CheckNoBackup() {
+  if (!writer_->pinned()) return absl::OkStatus();
+  return absl::UnavailableError("a backup is under way");
+}
+
+// The same. Held so that no table is there which is not yet in use.
+absl::Status DbImpl::RemoveObsoleteFiles() {
+  MutexLock lock(checkpoint_mutex_);
+  return store_->RemoveObsoleteFiles();
+}
+
 // The same.
 absl::Status DbImpl::FreeLogBefore(uint64_t segment) {
   const auto is_free = [&] {
@@ -143,12 +171,24 @@ absl::Status DbImpl::FreeLogBefore(uint64_t segment) {
   };
   if (is_free()) return absl::OkStatus();
   MutexLock lock(checkpoint_mutex_);
+  ENGRAM_RETURN_IF_ERROR(CheckNoBackup());
   ENGRAM_RETURN_IF_ERROR(RunCheckpoint());
   if (is_free()) return absl::OkStatus();
-  const std::vector<uint64_t> live = segments_->live();
+  // Whoever needs the oldest record.
+  Lsn lowest = std::numeric_limits<Lsn>::max();
+  SpacePtr holder;
+  for (const space::SpaceEntry& entry : registry_.All()) {
+    Lsn above = 0;
+    if (!entry.state->NeedsLog(&above) || above >= lowest) continue;
+    lowest = above;
+    holder = entry.state;
+  }
+  if (holder == nullptr) {
+    return absl::UnavailableError("the log is still needed");
+  }
+  ENGRAM_RETURN_IF_ERROR(holder->load_status());
   return absl::UnavailableError(absl::StrCat(
-      "segment ", live.front(),
-      " of the log is still needed, by a backup that is under way, say"));
+      "space \"", holder->name(), "\" still needs the log above LSN ", lowest));
 }
 
 }  // namespace engram::internal

@@ -315,6 +315,8 @@ class DbImpl final : public wal::GroupSink {
   absl::Status IndexAll(Lsn lsn, absl::Duration timeout);
   absl::Status EraseSaved(const SpacePtr& space, const space::IdSet& ids,
                           Lsn up_to) ABSL_LOCKS_EXCLUDED(checkpoint_mutex_);
+  absl::Status CheckNoBackup();
+  absl::Status RemoveObsoleteFiles() ABSL_LOCKS_EXCLUDED(checkpoint_mutex_);
   absl::Status FreeLogBefore(uint64_t segment)
       ABSL_LOCKS_EXCLUDED(checkpoint_mutex_);
 

@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
+#include "rocksdb/sst_file_reader.h"
 #include "rocksdb/sst_file_writer.h"
 #include "rocksdb/utilities/debug.h"
 #include "schema/key_layout.h"
@@ -39,45 +40,89 @@ absl::Status Store::Expunge(absl::string_view family,
   ENGRAM_CHECK(!read_only_);
   ENGRAM_RETURN_IF_ERROR(CheckRunning());
   ENGRAM_ASSIGN_OR_RETURN(const Target target, Find(family));
-  // Tables of vectors hold nothing else, and stay so.
-  std::vector<KeyRange> of_vectors;
-  std::vector<KeyRange> others;
   for (const KeyRange& range : ranges) {
-    const bool vectors = absl::StartsWith(range.first, schema::kVectorPrefix);
-    (vectors ? of_vectors : others)
-        .push_back({target.KeyOf(range.first), target.KeyOf(range.last)});
+    const KeyRange stored = {target.KeyOf(range.first),
+                             target.KeyOf(range.last)};
+    ENGRAM_RETURN_IF_ERROR(CheckReadable(target, stored.first, stored.last));
+    ENGRAM_RETURN_IF_ERROR(ExpungeRange(target.family.get(), stored));
   }
-  ENGRAM_RETURN_IF_ERROR(MergeTables(target.family.get(), others));
-  ENGRAM_RETURN_IF_ERROR(MergeTables(target.family.get(), of_vectors));
-  ENGRAM_RETURN_IF_ERROR(RenewManifest());
-  // RocksDB removes files when it may, and they are no longer read; this pair
-  // makes it look through its folder right now.
-  ENGRAM_RETURN_IF_ERROR(ToStatus(db_->DisableFileDeletions()));
-  ENGRAM_RETURN_IF_ERROR(ToStatus(db_->EnableFileDeletions(/*force=*/false)));
-  ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> obsolete,
-                          ObsoleteFiles());
-  if (obsolete.empty()) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat(
-      db_->GetName(), ": still being read: ", absl::StrJoin(obsolete, ", ")));
+  return RenewManifest();
+}
+
+// CompactRange() looks into the tables, and ends above those that have no key
+// of the range. What it leaves then still has the deletions, since one of these
+// tables could have the key.
+absl::Status Store::ExpungeRange(rocksdb::ColumnFamilyHandle* family,
+                                 const KeyRange& range) {
+  ENGRAM_ASSIGN_OR_RETURN(bool holds_old, HoldsOld(family, range));
+  if (!holds_old) return absl::OkStatus();
+  // RocksDB stops for all families when a compaction meets damage.
+  ENGRAM_RETURN_IF_ERROR(VerifyTables(family, range));
+  const rocksdb::Slice first = ToSlice(range.first);
+  const rocksdb::Slice last = ToSlice(range.last);
+  // First, so that no table of the range is left on level 0: from there
+  // CompactFiles() takes all older ones, of vectors too.
+  ENGRAM_RETURN_IF_ERROR(ToStatus(db_->CompactRange(
+      rocksdb::CompactRangeOptions(), family, &first, &last)));
+  ENGRAM_ASSIGN_OR_RETURN(holds_old, HoldsOld(family, range));
+  return holds_old ? MergeTables(family, range) : absl::OkStatus();
+}
+
+// Whether tables hold a deletion, or two versions, of a key.
+absl::StatusOr<bool> Store::HoldsOld(rocksdb::ColumnFamilyHandle* family,
+                                     const KeyRange& range) const {
+  bool holds_old = false;
+  std::string last_key;
+  ENGRAM_RETURN_IF_ERROR(
+      ScanStored(family, range, [&](const rocksdb::KeyVersion& version) {
+        holds_old =
+            holds_old || version.value.empty() || version.user_key == last_key;
+        last_key = version.user_key;
+      }));
+  return holds_old;
+}
+
+// The tables that a compaction of the range may read: what overlaps it, what
+// overlaps that, and so on.
+absl::Status Store::VerifyTables(rocksdb::ColumnFamilyHandle* family,
+                                 KeyRange range) const {
+  rocksdb::ColumnFamilyMetaData tables;
+  db_->GetColumnFamilyMetaData(family, &tables);
+  std::set<std::string> names;
+  for (size_t before = SIZE_MAX; before != names.size();) {
+    before = names.size();
+    for (const rocksdb::LevelMetaData& level : tables.levels) {
+      for (const rocksdb::SstFileMetaData& table : level.files) {
+        if (table.smallestkey > range.last || table.largestkey < range.first) {
+          continue;
+        }
+        names.insert(table.relative_filename);
+        range.first = std::min(range.first, table.smallestkey);
+        range.last = std::max(range.last, table.largestkey);
+      }
+    }
+  }
+  for (const std::string& name : names) {
+    rocksdb::SstFileReader reader(db_->GetOptions(family));
+    rocksdb::Status status =
+        reader.Open(absl::StrCat(db_->GetName(), "/", name));
+    if (status.ok()) status = reader.VerifyChecksum();
+    if (!status.ok()) return ToStatus(status);
+  }
+  return absl::OkStatus();
 }
 
 // Merges all tables that may hold one of the keys, on all levels, into the last
 // level: there nothing is left that a deletion could be needed for.
-// (CompactRange looks into the tables, and ends above those that have the key
-// no more. What it leaves then still has the deletion, since one of these
-// tables could.)
 absl::Status Store::MergeTables(rocksdb::ColumnFamilyHandle* family,
-                                absl::Span<const KeyRange> ranges) {
+                                const KeyRange& range) {
   rocksdb::ColumnFamilyMetaData tables;
   db_->GetColumnFamilyMetaData(family, &tables);
   std::vector<std::string> names;
   for (const rocksdb::LevelMetaData& level : tables.levels) {
     for (const rocksdb::SstFileMetaData& table : level.files) {
-      const bool may_hold_one = std::any_of(
-          ranges.begin(), ranges.end(), [&table](const KeyRange& range) {
-            return table.smallestkey <= range.last &&
-                   range.first <= table.largestkey;
-          });
+      const bool may_hold_one =
+          table.smallestkey <= range.last && range.first <= table.largestkey;
       if (may_hold_one) names.push_back(table.relative_filename);
     }
   }
@@ -88,6 +133,28 @@ absl::Status Store::MergeTables(rocksdb::ColumnFamilyHandle* family,
   compaction.output_file_size_limit = options.target_file_size_base;
   return ToStatus(
       db_->CompactFiles(compaction, family, names, options.num_levels - 1));
+}
+
+absl::Status Store::RemoveObsoleteFiles() {
+  ENGRAM_RETURN_IF_ERROR(CheckRunning());
+  ENGRAM_RETURN_IF_ERROR(ResetScratch(env_.get(), scratch_path_));
+  // RocksDB removes files when it may, and they are no longer read; this pair
+  // makes it look through its folder right now.
+  ENGRAM_RETURN_IF_ERROR(ToStatus(db_->DisableFileDeletions()));
+  ENGRAM_RETURN_IF_ERROR(ToStatus(db_->EnableFileDeletions(/*force=*/false)));
+  ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> obsolete,
+                          ObsoleteFiles());
+  if (!obsolete.empty()) {
+    return absl::UnavailableError(absl::StrCat(
+        db_->GetName(), ": still being read: ", absl::StrJoin(obsolete, ", ")));
+  }
+  // After a power cut they must not be there again.
+  for (const std::string& path : {db_->GetName(), scratch_path_}) {
+    std::unique_ptr<rocksdb::Directory> folder;
+    ENGRAM_RETURN_IF_ERROR(ToStatus(env_->NewDirectory(path, &folder)));
+    ENGRAM_RETURN_IF_ERROR(ToStatus(folder->Fsync()));
+  }
+  return absl::OkStatus();
 }
 
 // RocksDB begins a new manifest when the old one is too large, and has no call
@@ -186,15 +253,26 @@ absl::Status Store::ScanVersions(
     absl::string_view family, const KeyRange& range,
     absl::FunctionRef<void(absl::string_view, absl::string_view)> visit) const {
   ENGRAM_ASSIGN_OR_RETURN(const Target target, Find(family));
-  std::string first = target.KeyOf(range.first);
-  const std::string last = target.KeyOf(range.last);
-  // The call below takes a table that cannot be read for the end.
-  ENGRAM_RETURN_IF_ERROR(CheckReadable(target, first, last));
+  const KeyRange stored = {target.KeyOf(range.first), target.KeyOf(range.last)};
+  // The scan takes a table that cannot be read for the end.
+  ENGRAM_RETURN_IF_ERROR(CheckReadable(target, stored.first, stored.last));
+  return ScanStored(
+      target.family.get(), stored, [&](const rocksdb::KeyVersion& version) {
+        visit(target.member == 0 ? version.user_key
+                                 : schema::KeyOfMember(version.user_key),
+              version.value);
+      });
+}
+
+absl::Status Store::ScanStored(
+    rocksdb::ColumnFamilyHandle* family, const KeyRange& range,
+    absl::FunctionRef<void(const rocksdb::KeyVersion&)> visit) const {
+  std::string first = range.first;
   size_t limit = kVersionsMax;
   while (true) {
     std::vector<rocksdb::KeyVersion> versions;
     ENGRAM_RETURN_IF_ERROR(ToReadStatus(rocksdb::GetAllKeyVersions(
-        db_.get(), target.family.get(), first, last, limit, &versions)));
+        db_.get(), family, first, range.last, limit, &versions)));
     const bool all = versions.size() < limit;
     // The last key may have more: it comes again, with all of them.
     const std::string next = all ? "" : versions.back().user_key;
@@ -204,9 +282,7 @@ absl::Status Store::ScanVersions(
     }
     for (const rocksdb::KeyVersion& version : versions) {
       if (!all && version.user_key == next) break;
-      visit(target.member == 0 ? version.user_key
-                               : schema::KeyOfMember(version.user_key),
-            version.value);
+      visit(version);
     }
     if (all) return absl::OkStatus();
     first = next;

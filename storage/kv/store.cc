@@ -38,18 +38,6 @@ constexpr uint64_t kSmallTableBytes = uint64_t{4} << 20;
 // family is compacted.
 constexpr uint64_t kLargeMemberBytes = uint64_t{1} << 20;
 
-// Only tables ever stand in the folder.
-absl::Status ResetScratch(rocksdb::Env* env, const std::string& path) {
-  ENGRAM_RETURN_IF_ERROR(ToStatus(env->CreateDirIfMissing(path)));
-  std::vector<std::string> names;
-  ENGRAM_RETURN_IF_ERROR(ToStatus(env->GetChildren(path, &names)));
-  for (const std::string& name : names) {
-    ENGRAM_RETURN_IF_ERROR(
-        ToStatus(env->DeleteFile(absl::StrCat(path, "/", name))));
-  }
-  return absl::OkStatus();
-}
-
 bool SaysMissing(const rocksdb::Status& status) {
   return status.IsPathNotFound() ||
          absl::StrContains(status.ToString(), "No such file");
@@ -146,6 +134,18 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
   }
   if (!options.read_only) ENGRAM_RETURN_IF_ERROR(store->DropScratchFamilies());
   return store;
+}
+
+// Only tables ever stand in the folder.
+absl::Status Store::ResetScratch(rocksdb::Env* env, const std::string& path) {
+  ENGRAM_RETURN_IF_ERROR(ToStatus(env->CreateDirIfMissing(path)));
+  std::vector<std::string> names;
+  ENGRAM_RETURN_IF_ERROR(ToStatus(env->GetChildren(path, &names)));
+  for (const std::string& name : names) {
+    ENGRAM_RETURN_IF_ERROR(
+        ToStatus(env->DeleteFile(absl::StrCat(path, "/", name))));
+  }
+  return absl::OkStatus();
 }
 
 bool Store::Exists(const std::string& path, rocksdb::Env* env) {

@@ -28,6 +28,7 @@ class DB;
 class Env;
 class RateLimiter;
 class Status;
+struct KeyVersion;
 }  // namespace rocksdb
 
 namespace engram::kv {
@@ -137,13 +138,17 @@ class Store {
     std::string last;
   };
 
-  // Takes what was deleted or replaced of these keys out of all files: tables
-  // are merged down to their last level; the manifest, which names the first
-  // and the last key of each table that there was, is written anew; files that
-  // are no longer needed are removed. UNAVAILABLE if one of these is still
-  // being read: try again.
+  // Takes what was deleted or replaced of these keys out of all tables that are
+  // in use, and out of the manifest, which names the first and the last key of
+  // each table that there was: tables are merged down to their last level, and
+  // the manifest is written anew. No Ingest may be open. RemoveObsoleteFiles()
+  // does the rest. DATA_LOSS if a table is damaged; nothing has changed then.
   absl::Status Expunge(absl::string_view family,
                        absl::Span<const KeyRange> ranges);
+
+  // Removes what ObsoleteFiles() lists, for good. UNAVAILABLE if some of it is
+  // still being read, or copied: try again. No Ingest may be open.
+  absl::Status RemoveObsoleteFiles();
 
   // Calls `visit` for everything that tables hold of these keys, what was
   // deleted and replaced included; of a deletion with no value. Much is in
@@ -204,10 +209,20 @@ class Store {
   std::string NextScratchName();
 
   // --- expunge.cc
+  absl::Status ScanStored(
+      rocksdb::ColumnFamilyHandle* family, const KeyRange& range,
+      absl::FunctionRef<void(const rocksdb::KeyVersion& version)> visit) const;
   absl::Status CheckReadable(const Target& target, const std::string& first,
                              const std::string& last) const;
+  absl::Status ExpungeRange(rocksdb::ColumnFamilyHandle* family,
+                            const KeyRange& range);
+  absl::StatusOr<bool> HoldsOld(rocksdb::ColumnFamilyHandle* family,
+                                const KeyRange& range) const;
   absl::Status MergeTables(rocksdb::ColumnFamilyHandle* family,
-                           absl::Span<const KeyRange> ranges);
+                           const KeyRange& range);
+  absl::Status VerifyTables(rocksdb::ColumnFamilyHandle* family,
+                            KeyRange range) const;
+  static absl::Status ResetScratch(rocksdb::Env* env, const std::string& path);
   absl::Status DropScratchFamilies();
   absl::Status RenewManifest();
   absl::Status OutgrowManifest(rocksdb::ColumnFamilyHandle* family);

@@ -450,6 +450,11 @@ void Writer::Unpin() {
   RecycleNow(std::exchange(pinned_low_water_lsn_, 0)).IgnoreError();
 }
 
+bool Writer::pinned() {
+  MutexLock recycling(recycle_mutex_);
+  return pins_ > 0;
+}
+
 absl::Status Writer::RecycleNow(Lsn low_water_lsn) {
   while (true) {
     uint64_t number = 0;

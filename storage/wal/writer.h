@@ -176,6 +176,7 @@ class Writer {
   // fail, the next Recycle() tries again.
   void Pin();
   void Unpin();
+  bool pinned();
 
   // Bytes of records that fit in one group.
   size_t record_bytes_max() const;

@@ -39,7 +39,9 @@ class ExpungeTest : public StoreHarness {
   absl::Status Expunge(const std::string& key,
                        const std::string& family = kFamily) {
     const Store::KeyRange range = {key, key};
-    return store_->Expunge(family, {&range, 1});
+    absl::Status status = store_->Expunge(family, {&range, 1});
+    if (status.ok()) status = store_->RemoveObsoleteFiles();
+    return status;
   }
 
   // What tables hold of a key, the newest first.
