@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -148,11 +149,16 @@ void Segments::StopWaiting() {
 void Segments::PrepareLoop() {
   MutexLock lock(mutex_);
   while (!stopping_) {
-    // First: someone waits for it.
-    if (!to_erase_.empty()) {
+    const int64_t until_retry =
+        erase_retry_micros_ - Clock::System().MonotonicMicros();
+    // First: someone waits for it. One that fails must not keep writers
+    // waiting.
+    if (!to_erase_.empty() && until_retry <= 0) {
       EraseOne();
     } else if (WantsSpare()) {
       MakeSpare();
+    } else if (!to_erase_.empty()) {
+      changed_.WaitFor(mutex_, until_retry);
     } else {
       changed_.Wait(mutex_);
     }
@@ -193,22 +199,26 @@ absl::Status Segments::ZeroFill(const std::string& name) const {
 }
 
 void Segments::EraseOne() {
-  const std::string name = to_erase_.back();
+  const std::string name = to_erase_.front();
   const bool keep = spares_.size() < kSparesKept;
   mutex_.Unlock();
   absl::Status status = ZeroFill(name);
   const bool zeroed = status.ok();
   // A file that is gone holds nothing either.
-  if (!zeroed || !keep) status = directory_->Remove(name);
+  if (!zeroed || !keep) {
+    status = directory_->Remove(name);
+    if (status.ok()) status = directory_->Sync();
+  }
   mutex_.Lock();
   erase_status_ = status;
-  if (status.ok()) {
-    // Others may have been added meanwhile.
-    to_erase_.erase(std::find(to_erase_.begin(), to_erase_.end(), name));
-    if (zeroed && keep) spares_.push_back({name});
+  to_erase_.pop_front();
+  if (!status.ok()) {
+    to_erase_.push_back(name);
+    erase_retry_micros_ = Clock::System().MonotonicMicros() + kRetryMicros;
+  } else if (zeroed && keep) {
+    spares_.push_back({name});
   }
   changed_.NotifyAll();
-  if (!status.ok()) changed_.WaitFor(mutex_, kRetryMicros);
 }
 
 void Segments::StartErasing() {
@@ -236,7 +246,15 @@ absl::Status Segments::WaitErased(int64_t timeout_micros) {
   const int64_t deadline = Clock::System().MonotonicMicros() +
                            std::min(timeout_micros, kTimeoutMicrosMax);
   MutexLock lock(mutex_);
-  while (!to_erase_.empty()) {
+  // What others add later is not waited for.
+  const std::set<std::string> mine(to_erase_.begin(), to_erase_.end());
+  const auto is_left = [&mine](const std::string& name) {
+    return mine.contains(name);
+  };
+  while (std::any_of(to_erase_.begin(), to_erase_.end(), is_left)) {
+    if (waiting_stopped_) {
+      return absl::FailedPreconditionError("the log is being closed");
+    }
     const int64_t left = deadline - Clock::System().MonotonicMicros();
     if (left <= 0) {
       return absl::DeadlineExceededError(absl::StrCat(

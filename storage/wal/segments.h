@@ -4,6 +4,7 @@
 #define ENGRAM_STORAGE_WAL_SEGMENTS_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <thread>
@@ -66,7 +67,8 @@ class Segments {
   // Reserves a spare for a Take() to come; false if there is none.
   bool Reserve();
 
-  // WaitReady() then fails with FAILED_PRECONDITION instead of waiting.
+  // WaitReady() and WaitErased() then fail with FAILED_PRECONDITION instead of
+  // waiting.
   void StopWaiting();
 
   // Turns a spare into the segment that `header` describes: writes and syncs
@@ -85,9 +87,9 @@ class Segments {
   void StartErasing();
   void StopErasing();
 
-  // Waits until nothing is left that is to be zero-filled. DEADLINE_EXCEEDED
-  // after `timeout_micros`; the message says what stands in the way, if
-  // anything does.
+  // Waits until nothing is left of what is to be zero-filled now.
+  // DEADLINE_EXCEEDED after `timeout_micros`; the message says what stands in
+  // the way, if anything does. FAILED_PRECONDITION after StopWaiting().
   absl::Status WaitErased(int64_t timeout_micros);
 
   // Opens a segment that is in use, to write to it.
@@ -121,8 +123,9 @@ class Segments {
   mutable Mutex mutex_;
   CondVar changed_;
   std::vector<Spare> spares_ ABSL_GUARDED_BY(mutex_);
-  // Files to be zero-filled; the preparer works on the last one.
-  std::vector<std::string> to_erase_ ABSL_GUARDED_BY(mutex_);
+  // Files to be zero-filled; the preparer works on the first one.
+  std::deque<std::string> to_erase_ ABSL_GUARDED_BY(mutex_);
+  int64_t erase_retry_micros_ ABSL_GUARDED_BY(mutex_) = 0;  // not before
   int erasing_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status erase_status_ ABSL_GUARDED_BY(mutex_);  // of the last try
   int reserved_ ABSL_GUARDED_BY(mutex_) = 0;           // at most spares_.size()

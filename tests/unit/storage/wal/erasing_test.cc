@@ -153,5 +153,25 @@ TEST_F(ErasingTest, WhatStandsInTheWayIsNamedAndTriedAgain) {
   segments_->StopErasing();
 }
 
+TEST_F(ErasingTest, WhatStandsInTheWayKeepsNoWriterWaiting) {
+  Take(1);
+  directory_.SetFault([](const DiskOperation& operation, uint64_t*) {
+    const bool refused = operation.kind == DiskOperation::Kind::kWrite ||
+                         operation.kind == DiskOperation::Kind::kRemove;
+    return refused && operation.name == "spare-3"
+               ? absl::InternalError("bad block")
+               : absl::OkStatus();
+  });
+  ASSERT_TRUE(segments_->WaitReady(2, kLongMicros).ok());
+  segments_->StartErasing();
+  ASSERT_TRUE(segments_->Recycle(1).ok());
+  ASSERT_TRUE(absl::IsDeadlineExceeded(segments_->WaitErased(kMomentMicros)));
+  for (uint64_t number = 2; number <= 6; ++number) Take(number);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(segments_->WaitErased(0)));
+  segments_->StopWaiting();
+  EXPECT_TRUE(absl::IsFailedPrecondition(segments_->WaitErased(kLongMicros)));
+  segments_->StopErasing();
+}
+
 }  // namespace
 }  // namespace engram::wal
