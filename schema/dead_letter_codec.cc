@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "schema/flatbuffer_access.h"
 #include "schema/limits.h"
@@ -43,6 +45,10 @@ absl::StatusOr<DeadLetter> DecodeDeadLetter(uint64_t space_id, Lsn lsn,
   }
   const size_t components =
       flat->vector() == nullptr ? 0 : flat->vector()->size();
+  if (dimension == kAnyDimension) {
+    dimension =
+        static_cast<uint32_t>(std::min<size_t>(components, kDimensionMax));
+  }
   const absl::string_view id = ToView(flat->id());
   if (lsn == 0 || lsn > kWalNumberMax || flat->lsn() != lsn || id.empty() ||
       id.size() > kIdBytesMax || components != dimension ||

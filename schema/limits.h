@@ -13,6 +13,7 @@ inline constexpr size_t kIdBytesMax = 512;
 inline constexpr size_t kPayloadBytesMax = size_t{1} << 20;
 inline constexpr size_t kSpaceNameBytesMax = 128;
 inline constexpr uint32_t kDimensionMax = 65535;
+inline constexpr uint32_t kAnyDimension = 0;      // whatever a value says it is
 inline constexpr double kSquaredNormMax = 1e30;   // of a vector
 inline constexpr double kSquaredNormMin = 1e-30;  // of one for cosine
 inline constexpr uint32_t kMMin = 2;

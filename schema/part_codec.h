@@ -81,7 +81,8 @@ absl::StatusOr<VectorPart> DecodeVectorPart(uint64_t space_id,
                                             const PartReference& reference,
                                             absl::string_view value);
 
-// The same of a part that no head need list, under its key.
+// The same of a part that no head need list, under its key; also of
+// kAnyDimension.
 absl::StatusOr<VectorPart> DecodeUnlistedVectorPart(uint64_t space_id,
                                                     uint32_t dimension,
                                                     absl::string_view key,

@@ -131,6 +131,11 @@ absl::StatusOr<VectorPart> DecodeUnlistedVectorPart(uint64_t space_id,
                   kPartBytesMax));
   const auto* flat = VerifiedRoot<fb::VectorPart>(unwrapped);
   if (flat == nullptr) return Malformed("malformed");
+  if (dimension == kAnyDimension) dimension = flat->dimension();
+  if (dimension == 0 || dimension > kDimensionMax) {
+    return Malformed(absl::StrCat("dimension ", dimension,
+                                  ", allowed are 1 to ", kDimensionMax));
+  }
   return DecodeVectorPart(space_id, dimension,
                           {place.generation, place.segment, flat->first_slot(),
                            flat->count(), EnvelopeCrc(value)},

@@ -233,6 +233,11 @@ absl::StatusOr<std::vector<std::string>> Store::ObsoleteFiles() const {
       manifest = name;
     }
   }
+  std::vector<std::string> scratch;  // of a killed owner; there may be none
+  env_->GetChildren(scratch_path_, &scratch).PermitUncheckedError();
+  for (const std::string& name : scratch) {
+    obsolete.push_back(absl::StrCat(kScratchFolder, "/", name));
+  }
   return obsolete;
 }
 

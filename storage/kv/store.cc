@@ -21,8 +21,6 @@
 namespace engram::kv {
 namespace {
 
-constexpr absl::string_view kScratchFolder = "scratch";
-
 // RocksDB's file without which there is no database.
 constexpr absl::string_view kCurrentName = "/CURRENT";
 

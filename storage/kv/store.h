@@ -36,6 +36,9 @@ namespace engram::kv {
 // The family that every database has; it holds the catalog.
 inline constexpr absl::string_view kDefaultFamily = "default";
 
+// Where tables are built, in the store's folder.
+inline constexpr absl::string_view kScratchFolder = "scratch";
+
 // Of families that the store makes for itself, for moments.
 inline constexpr absl::string_view kScratchFamilyPrefix = "scratch";
 
@@ -158,8 +161,8 @@ class Store {
       absl::FunctionRef<void(absl::string_view key, absl::string_view value)>
           visit) const;
 
-  // Files in the store's folder that hold, or held, keys and are no part of it
-  // any more.
+  // Files in the store's folder that hold, or held, keys and are no part of it,
+  // or not yet: of an open Ingest.
   absl::StatusOr<std::vector<std::string>> ObsoleteFiles() const;
 
   // From now on there is no limit: whoever waits for one goes on.

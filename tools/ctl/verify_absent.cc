@@ -1,7 +1,7 @@
 #include "tools/ctl/verify_absent.h"
 
 #include <algorithm>
-#include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "schema/key_layout.h"
+#include "schema/limits.h"
 #include "schema/part_codec.h"
 #include "schema/space_codec.h"
 #include "schema/wal_layout.h"
@@ -33,7 +34,11 @@ constexpr size_t kChunkBytes = size_t{1} << 20;
 // Bytes of a shorter id turn up by chance.
 constexpr size_t kSoughtBytesMin = 6;
 
-constexpr uint64_t kLast = std::numeric_limits<uint64_t>::max();
+// No key is longer; see schema/key_layout.h.
+constexpr size_t kKeyBytesMax = 1024;
+
+// What a member's key begins with.
+constexpr size_t kMemberBytes = 2 + sizeof(uint64_t);
 
 class IdSearch {
  public:
@@ -44,7 +49,10 @@ class IdSearch {
     ENGRAM_RETURN_IF_ERROR(SearchStore());
     ENGRAM_RETURN_IF_ERROR(SearchManifests());
     ENGRAM_RETURN_IF_ERROR(SearchLog());
-    return SearchOtherFiles();
+    ENGRAM_RETURN_IF_ERROR(SearchOtherFiles());
+    if (absent_.space.empty() || !space_ids_.empty()) return absl::OkStatus();
+    return absl::NotFoundError(absl::StrCat(path_, ": there is no space \"",
+                                            absent_.space, "\", nor was one"));
   }
 
  private:
@@ -72,10 +80,13 @@ class IdSearch {
           return absl::OkStatus();
         }));
     for (const schema::CatalogEntry& entry : entries) {
+      const schema::FamilyPlace place = schema::PlaceOf(entry.family);
+      if (place.member == 0) owners_[entry.family] = entry.space.id;
       if (!absent_.space.empty() && entry.space.name != absent_.space) continue;
       space_ids_.insert(entry.space.id);
-      if (entry.dropped || entry.family.empty()) continue;
-      ENGRAM_RETURN_IF_ERROR(SearchSpace(entry));
+    }
+    for (const std::string& family : store_->Families()) {
+      ENGRAM_RETURN_IF_ERROR(SearchFamily(family));
     }
     ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> obsolete,
                             store_->ObsoleteFiles());
@@ -86,73 +97,66 @@ class IdSearch {
     return absl::OkStatus();
   }
 
-  absl::Status SearchSpace(const schema::CatalogEntry& entry) {
-    ENGRAM_RETURN_IF_ERROR(SearchRecords(entry));
-    ENGRAM_RETURN_IF_ERROR(SearchDeadLetters(entry));
-    return SearchVectors(entry);
-  }
-
-  absl::Status SearchRecords(const schema::CatalogEntry& entry) {
-    const std::string key = schema::RecordKey(absent_.id);
+  // All that its tables hold, whatever space it is of: also of members that
+  // were dropped, which no catalog lists any more.
+  absl::Status SearchFamily(const std::string& family) {
+    const auto owner = owners_.find(family);
     return store_->ScanVersions(
-        entry.family, KeyRange{key, key},
-        [&](absl::string_view, absl::string_view value) {
-          Found(absl::StrCat("column family ", entry.family, ", key r/",
-                             absl::CHexEscape(absent_.id)),
-                value.empty() ? "holds a deletion that names the id"
-                              : "holds a record of the id");
-        });
-  }
-
-  absl::Status SearchDeadLetters(const schema::CatalogEntry& entry) {
-    return store_->ScanVersions(
-        entry.family,
-        KeyRange{schema::DeadLetterKey(0), schema::DeadLetterKey(kLast)},
+        family, KeyRange{"", std::string(kKeyBytesMax, '\xff')},
         [&](absl::string_view key, absl::string_view value) {
-          if (value.empty()) return;  // its deletion
-          const uint64_t lsn =
-              schema::NumberInKey(schema::kDeadLetterPrefix, key);
-          const absl::StatusOr<schema::DeadLetter> letter =
-              schema::DecodeDeadLetter(entry.space.id, lsn,
-                                       entry.space.dimension, value);
-          const std::string place =
-              absl::StrCat("column family ", entry.family, ", key d/", lsn);
-          if (!letter.ok()) {
-            Found(place, absl::StrCat("cannot be read, and may hold the id: ",
-                                      letter.status().message()));
-          } else if (letter->id == absent_.id) {
-            Found(place, "holds a dead letter of the id");
+          const uint64_t member = schema::MemberOfKey(key);
+          if (owner != owners_.end()) {
+            SearchKey(family, owner->second, key, value);
+          } else if (member != 0) {
+            SearchKey(family, member, schema::KeyOfMember(key), value);
           }
         });
   }
 
-  absl::Status SearchVectors(const schema::CatalogEntry& entry) {
-    return store_->ScanVersions(
-        entry.family,
-        KeyRange{
-            schema::VectorPartKey(0, 0),
-            schema::VectorPartKey(std::numeric_limits<uint32_t>::max(), kLast)},
-        [&](absl::string_view key, absl::string_view value) {
-          if (value.empty()) return;  // its deletion
-          const schema::VectorPartPlace part_place =
-              schema::PlaceOfVectorPart(key);
-          const std::string place =
-              absl::StrCat("column family ", entry.family, ", key v/",
-                           part_place.segment, "/", part_place.generation);
-          const absl::StatusOr<schema::VectorPart> part =
-              schema::DecodeUnlistedVectorPart(
-                  entry.space.id, entry.space.dimension, key, value);
-          if (!part.ok()) {
-            Found(place, absl::StrCat("cannot be read, and may hold the id: ",
-                                      part.status().message()));
-            return;
-          }
-          const auto rows =
-              std::count(part->ids.begin(), part->ids.end(), absent_.id);
-          if (rows > 0) {
-            Found(place, absl::StrCat("holds ", rows, " rows of the id"));
-          }
-        });
+  void SearchKey(const std::string& family, uint64_t space_id,
+                 absl::string_view key, absl::string_view value) {
+    if (!absent_.space.empty() && !space_ids_.contains(space_id)) return;
+    const std::string place =
+        absl::StrCat("column family ", family, ", space ", space_id, ", key ",
+                     absl::CHexEscape(key));
+    if (key == schema::RecordKey(absent_.id)) {
+      Found(place, value.empty() ? "holds a deletion that names the id"
+                                 : "holds a record of the id");
+    } else if (value.empty()) {
+      return;  // a deletion, which names no id
+    } else if (absl::StartsWith(key, schema::kDeadLetterPrefix)) {
+      SearchDeadLetter(place, space_id, key, value);
+    } else if (absl::StartsWith(key, schema::kVectorPrefix)) {
+      SearchVectors(place, space_id, key, value);
+    }
+  }
+
+  void SearchDeadLetter(const std::string& place, uint64_t space_id,
+                        absl::string_view key, absl::string_view value) {
+    const absl::StatusOr<schema::DeadLetter> letter = schema::DecodeDeadLetter(
+        space_id, schema::NumberInKey(schema::kDeadLetterPrefix, key),
+        schema::kAnyDimension, value);
+    if (!letter.ok()) {
+      Found(place, absl::StrCat("cannot be read, and may hold the id: ",
+                                letter.status().message()));
+    } else if (letter->id == absent_.id) {
+      Found(place, "holds a dead letter of the id");
+    }
+  }
+
+  void SearchVectors(const std::string& place, uint64_t space_id,
+                     absl::string_view key, absl::string_view value) {
+    const absl::StatusOr<schema::VectorPart> part =
+        schema::DecodeUnlistedVectorPart(space_id, schema::kAnyDimension, key,
+                                         value);
+    if (!part.ok()) {
+      Found(place, absl::StrCat("cannot be read, and may hold the id: ",
+                                part.status().message()));
+      return;
+    }
+    const auto rows =
+        std::count(part->ids.begin(), part->ids.end(), absent_.id);
+    if (rows > 0) Found(place, absl::StrCat("holds ", rows, " rows of the id"));
   }
 
   // --- Bytes of files
@@ -211,37 +215,62 @@ class IdSearch {
     return absl::OkStatus();
   }
 
-  // Behind a key stand 8 bytes, the first of which is its type, a small number;
-  // before it its length with these.
+  // Before a key stands its length with the 8 bytes behind it.
   absl::Status SearchManifest(const io::File& file, const std::string& key) {
     constexpr size_t kTrailerBytes = 8;
-    constexpr size_t kMemberBytes = 2 + sizeof(uint64_t);
-    for (const size_t before : {size_t{0}, kMemberBytes}) {
-      const size_t length = before + key.size() + kTrailerBytes;
-      std::string prefix;
-      for (size_t rest = length; true; rest >>= 7) {
-        const bool last = rest < 0x80;
-        prefix.push_back(static_cast<char>(last ? rest : rest | 0x80));
-        if (last) break;
-      }
-      for (uint64_t from = 0;;) {
-        ENGRAM_ASSIGN_OR_RETURN(const std::optional<uint64_t> at,
-                                Find(file, from, key));
-        if (!at.has_value()) break;
-        from = *at + 1;
-        if (*at < before + prefix.size()) continue;
-        std::string found(prefix.size(), '\0');
-        ENGRAM_RETURN_IF_ERROR(
-            file.Read(*at - before - prefix.size(),
-                      absl::MakeSpan(found.data(), found.size()))
-                .status());
-        if (found != prefix) continue;
-        Found(absl::StrCat(file.path(), ", offset ", *at),
-              "names the id as a key of a table");
+    ENGRAM_ASSIGN_OR_RETURN(const std::string edits, ReadEdits(file));
+    for (size_t at = edits.find(key); at != std::string::npos;
+         at = edits.find(key, at + 1)) {
+      // A family's own key, or one of a member.
+      for (const size_t before : {size_t{0}, kMemberBytes}) {
+        const std::string length = Varint(before + key.size() + kTrailerBytes);
+        if (at < before + length.size()) continue;
+        const size_t start = at - before;
+        if (edits.compare(start - length.size(), length.size(), length) != 0) {
+          continue;
+        }
+        const uint64_t member = schema::MemberOfKey(
+            absl::string_view(edits).substr(start, before + key.size()));
+        if (before != 0 && !absent_.space.empty() &&
+            !space_ids_.contains(member)) {
+          continue;
+        }
+        Found(file.path(), "names the id in the first or last key of a table");
         return absl::OkStatus();
       }
     }
     return absl::OkStatus();
+  }
+
+  static std::string Varint(size_t number) {
+    std::string bytes;
+    for (; number >= 0x80; number >>= 7) {
+      bytes.push_back(static_cast<char>(number | 0x80));
+    }
+    bytes.push_back(static_cast<char>(number));
+    return bytes;
+  }
+
+  // The manifest is in blocks of 32 KiB, each of fragments of records: crc u32,
+  // length u16, type u8, bytes.
+  static absl::StatusOr<std::string> ReadEdits(const io::File& file) {
+    constexpr size_t kBlockBytes = size_t{32} << 10;
+    constexpr size_t kHeaderBytes = 7;
+    std::string edits;
+    std::string block(kBlockBytes, '\0');
+    for (uint64_t offset = 0;; offset += kBlockBytes) {
+      ENGRAM_ASSIGN_OR_RETURN(
+          const size_t bytes,
+          file.Read(offset, absl::MakeSpan(block.data(), block.size())));
+      for (size_t at = 0; at + kHeaderBytes <= bytes;) {
+        const size_t length = static_cast<uint8_t>(block[at + 4]) |
+                              size_t{static_cast<uint8_t>(block[at + 5])} << 8;
+        at += kHeaderBytes;
+        edits.append(block, at, std::min(length, bytes - at));
+        at += length;
+      }
+      if (bytes < kBlockBytes) return edits;
+    }
   }
 
   // --- The log
@@ -280,6 +309,7 @@ class IdSearch {
           scanner->Read(offset, scanner->file_bytes(), &why));
       if (group == nullptr) return offset;
       group->group->ForEachRecord([&](const schema::RecordView& record) {
+        LearnSpace(record);
         if (record.id != absent_.id || !IsSought(record)) return;
         Found(absl::StrCat(file.path(), ", offset ", offset),
               absl::StrCat("holds the id, in LSN ", record.lsn));
@@ -288,7 +318,16 @@ class IdSearch {
     }
   }
 
-  // Of a space that no catalog knows yet it is not known which it is.
+  // Of spaces that no catalog knows yet.
+  void LearnSpace(const schema::RecordView& record) {
+    if (record.type != schema::RecordType::kCreateSpace) return;
+    const absl::StatusOr<schema::SpaceDescription> space =
+        schema::DecodeSpaceDescription(record.description);
+    if (space.ok() && space->name == absent_.space) {
+      space_ids_.insert(space->id);
+    }
+  }
+
   bool IsSought(const schema::RecordView& record) const {
     const bool has_id = record.type == schema::RecordType::kObserve ||
                         record.type == schema::RecordType::kRemove;
@@ -317,7 +356,8 @@ class IdSearch {
   const AbsentId& absent_;
   VerifyReport& report_;
   std::unique_ptr<kv::Store> store_;
-  std::set<uint64_t> space_ids_;
+  std::set<uint64_t> space_ids_;            // of those named absent_.space
+  std::map<std::string, uint64_t> owners_;  // of families that are not shared
 };
 
 }  // namespace
