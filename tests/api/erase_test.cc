@@ -11,6 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "engram/db.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -20,6 +22,7 @@
 namespace engram {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::TestVector;
 
@@ -77,6 +80,13 @@ class EraseTest : public ::testing::TestWithParam<uint64_t> {
       }
     }
     return absl::StrJoin(found, " ");
+  }
+
+  // What looks like a table that is not needed, and cannot be removed as one.
+  std::string PutFileInTheWay() const {
+    const std::string folder = directory_.PathOf("db/kv/999999.sst");
+    std::filesystem::create_directory(folder);
+    return folder;
   }
 
   static std::string BytesOf(uint64_t seed) {
@@ -204,15 +214,104 @@ TEST_P(EraseTest, WhatIsObservedLaterIsThere) {
   EXPECT_EQ(space_.Get("a secret")->payload, "new");
 }
 
-TEST_P(EraseTest, WithoutTimeItSaysThatItIsNotDoneAndCanBeCalledAgain) {
+TEST_P(EraseTest, WhatStandsInTheWayIsNamedAndItCanBeCalledAgain) {
   Observe("a secret", kSecretSeed, "payload of it");
+  const std::string in_the_way = PutFileInTheWay();
   const absl::Status status =
-      space_.Erase("a secret", absl::ZeroDuration()).status();
-  EXPECT_TRUE(absl::IsDeadlineExceeded(status) ||
-              absl::IsResourceExhausted(status) || status.ok())
-      << status;
+      space_.Erase("a secret", absl::Milliseconds(300)).status();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
+  EXPECT_THAT(
+      std::string(status.message()),
+      AllOf(HasSubstr("removed, but not yet erased"), HasSubstr("999999.sst")));
+  EXPECT_TRUE(absl::IsNotFound(space_.Get("a secret").status()));
+  std::filesystem::remove(in_the_way);
   ASSERT_TRUE(space_.Erase("a secret", kLong).ok());
   ExpectGone("a secret", 1);
+}
+
+// The space is saved and evicted whenever the other one is used.
+TEST_P(EraseTest, ASpaceThatIsEvictedMeanwhileIsErasedFrom) {
+  Options options = MakeOptions();
+  options.memory_budget_bytes = 1 << 20;
+  db_.reset();
+  auto db = Db::Open(directory_.PathOf("db"), options);
+  ASSERT_TRUE(db.ok()) << db.status();
+  db_ = *std::move(db);
+  space_ = *db_->OpenSpace("notes", {});
+  other_ = *db_->OpenSpace("other", {});
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    const std::string payload(20'000, 'p');
+    for (int i = 0; !done; ++i) {
+      const std::vector<float> vector = TestVector(kDimension, 10'000 + i);
+      const auto lsn =
+          other_.Observe({absl::StrCat("o", i % 50), vector, payload, i});
+      ASSERT_TRUE(lsn.ok()) << lsn.status();
+    }
+  });
+  for (int round = 0; round < 5; ++round) {
+    const std::string id = absl::StrCat("a secret ", round);
+    Observe(id, kSecretSeed, "payload of it");
+    const auto lsn = space_.Erase(id, kLong);
+    ASSERT_TRUE(lsn.ok()) << lsn.status();
+    ExpectGone(id, 1);
+  }
+  done = true;
+  writer.join();
+  EXPECT_GT(space_.GetStats()->evictions, 0u);
+  ExpectOthersAsTheyWere();
+}
+
+TEST_P(EraseTest, BackupsAndDropsMayComeMeanwhile) {
+  std::atomic<bool> done = false;
+  std::thread others([&] {
+    SpaceOptions options;
+    options.dimension = kDimension;
+    for (int i = 0; !done; ++i) {
+      const std::string name = absl::StrCat("backup", i);
+      const absl::Status saved = db_->Backup(directory_.PathOf(name));
+      ASSERT_TRUE(saved.ok()) << saved;
+      ASSERT_TRUE(db_->OpenSpace("temporary", options).ok());
+      ASSERT_TRUE(db_->DropSpace("temporary").ok());
+    }
+  });
+  std::thread second([&] {
+    for (int i = 0; i < 3; ++i) {
+      const auto lsn = space_.Erase(absl::StrCat("id", kIds + i), kLong);
+      EXPECT_TRUE(lsn.ok()) << lsn.status();
+    }
+  });
+  for (int round = 0; round < 3; ++round) {
+    const std::string id = absl::StrCat("a secret ", round);
+    Observe(id, kSecretSeed, "payload of it");
+    const auto lsn = space_.Erase(id, kLong);
+    ASSERT_TRUE(lsn.ok()) << lsn.status();
+    ExpectGone(id, 1);
+  }
+  done = true;
+  second.join();
+  others.join();
+  ExpectOthersAsTheyWere();
+}
+
+TEST_P(EraseTest, ASpaceThatIsDroppedMeanwhileIsNotFound) {
+  std::thread dropping([this] { ASSERT_TRUE(db_->DropSpace("notes").ok()); });
+  const absl::Status status = space_.Erase("id1", kLong).status();
+  dropping.join();
+  EXPECT_TRUE(status.ok() || absl::IsNotFound(status)) << status;
+  EXPECT_TRUE(absl::IsNotFound(space_.Erase("id2", kLong).status()));
+}
+
+TEST_P(EraseTest, ClosingEndsIt) {
+  PutFileInTheWay();
+  std::thread closing([this] {
+    absl::SleepFor(absl::Milliseconds(300));
+    ASSERT_TRUE(db_->Close().ok());
+  });
+  const absl::Status status =
+      space_.Erase("id1", absl::InfiniteDuration()).status();
+  closing.join();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
 }
 
 TEST_P(EraseTest, BadArgumentsAreNamed) {
