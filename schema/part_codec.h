@@ -73,6 +73,13 @@ struct VectorRow {
   absl::Span<const float> vector;
 };
 
+// The i-th row of a part that was read.
+inline VectorRow RowOf(const VectorPart& part, size_t i) {
+  return {part.lsns[i], part.ids[i],
+          absl::MakeConstSpan(part.rows).subspan(i * size_t{part.dimension},
+                                                 part.dimension)};
+}
+
 std::string EncodeVectorPart(uint64_t space_id, uint64_t generation,
                              uint32_t first_slot,
                              absl::Span<const VectorRow> rows);

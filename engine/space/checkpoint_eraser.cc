@@ -138,12 +138,9 @@ class CheckpointEraser {
       for (size_t i = 0; i < part.lsns.size(); ++i) {
         ENGRAM_ASSIGN_OR_RETURN(const bool is_erased, IsErased(part, i));
         erased_rows += is_erased ? 1 : 0;
-        rows.push_back(
-            is_erased ? schema::VectorRow{part.lsns[i], kErasedId, vector_}
-                      : schema::VectorRow{
-                            part.lsns[i], part.ids[i],
-                            absl::MakeConstSpan(part.rows).subspan(
-                                i * size_t{part.dimension}, part.dimension)});
+        rows.push_back(is_erased
+                           ? schema::VectorRow{part.lsns[i], kErasedId, vector_}
+                           : schema::RowOf(part, i));
       }
     }
     if (erased_rows == 0) {

@@ -86,8 +86,8 @@ class CheckpointRewriter {
   }
 
   absl::Status PutVectors() {
-    const uint32_t dimension = old_.space.dimension;
-    const uint32_t per_segment = schema::VectorSegmentSlots(dimension);
+    const uint32_t per_segment =
+        schema::VectorSegmentSlots(old_.space.dimension);
     std::vector<schema::VectorRow> rows;
     // What `rows` point into.
     std::vector<std::unique_ptr<const schema::VectorPart>> parts;
@@ -101,9 +101,7 @@ class CheckpointRewriter {
       const schema::VectorPart& part = *parts.back();
       for (size_t i = 0; i < part.lsns.size(); ++i) {
         if (rewritten_.new_rows[part.first_slot + i] == kNoRow) continue;
-        rows.push_back({part.lsns[i], part.ids[i],
-                        absl::MakeConstSpan(part.rows).subspan(
-                            i * size_t{dimension}, dimension)});
+        rows.push_back(schema::RowOf(part, i));
         if (rows.size() < per_segment) continue;
         ENGRAM_RETURN_IF_ERROR(PutSegment(rows, first_row, per_segment));
         first_row += per_segment;

@@ -62,8 +62,8 @@ absl::Status PutVectors(const SpaceState& space, const SpaceSnapshot& snapshot,
                         const kv::Store& store, schema::Head* head,
                         kv::Ingest* ingest) {
   if (snapshot.rows.empty()) return absl::OkStatus();
-  const uint32_t dimension = space.description().dimension;
-  const uint32_t per_segment = schema::VectorSegmentSlots(dimension);
+  const uint32_t per_segment =
+      schema::VectorSegmentSlots(space.description().dimension);
   ENGRAM_ASSIGN_OR_RETURN(
       const std::vector<schema::VectorPart> old_parts,
       TakeLastSegment(space, per_segment, store, head, ingest));
@@ -72,9 +72,7 @@ absl::Status PutVectors(const SpaceState& space, const SpaceSnapshot& snapshot,
   if (!old_parts.empty()) row = old_parts.front().first_slot;
   for (const schema::VectorPart& part : old_parts) {
     for (size_t i = 0; i < part.lsns.size(); ++i) {
-      rows.push_back({part.lsns[i], part.ids[i],
-                      absl::MakeConstSpan(part.rows).subspan(
-                          i * size_t{dimension}, dimension)});
+      rows.push_back(schema::RowOf(part, i));
     }
   }
   auto next = snapshot.rows.begin();

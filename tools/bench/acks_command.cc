@@ -212,9 +212,6 @@ absl::Status RunAcksCommand(const AcksOptions& options) {
                           ScratchFolder::Create());
   ENGRAM_ASSIGN_OR_RETURN(const Dataset dataset,
                           LoadVectors(options.dataset, options.metric, 0));
-  if (dataset.base.count() == 0) {
-    return absl::InvalidArgumentError(options.dataset + ": has no vectors");
-  }
   PrintRunHeader(
       options.json, options.commit, dataset,
       {{"observations", options.observations},

@@ -194,9 +194,6 @@ absl::Status RunCheckpointCommand(const CheckpointOptions& options) {
                           ScratchFolder::Create());
   ENGRAM_ASSIGN_OR_RETURN(const Dataset dataset,
                           LoadVectors(options.dataset, options.metric, 0));
-  if (dataset.base.count() == 0) {
-    return absl::InvalidArgumentError(options.dataset + ": has no vectors");
-  }
   PrintRunHeader(
       options.json, options.commit, dataset,
       {{"observations", options.observations},

@@ -83,6 +83,9 @@ absl::StatusOr<Dataset> LoadVectors(const std::string& prefix, Metric metric,
   ENGRAM_ASSIGN_OR_RETURN(
       dataset.base,
       ReadMatrix(absl::StrCat(prefix, ".base"), limit == 0 ? kAll : limit));
+  if (dataset.base.count() == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(prefix, ": has no vectors"));
+  }
   ENGRAM_ASSIGN_OR_RETURN(dataset.queries,
                           ReadMatrix(absl::StrCat(prefix, ".query"), kAll));
   if (dataset.queries.dimension() != dataset.base.dimension()) {

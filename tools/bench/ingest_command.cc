@@ -207,9 +207,6 @@ absl::Status RunIngestCommand(const IngestOptions& options) {
                           ScratchFolder::Create());
   ENGRAM_ASSIGN_OR_RETURN(const Dataset dataset,
                           LoadVectors(options.dataset, options.metric, 0));
-  if (dataset.base.count() == 0) {
-    return absl::InvalidArgumentError(options.dataset + ": has no vectors");
-  }
   PrintRun(options, dataset);
   std::vector<IngestRun> runs;
   for (const IngestScenario& scenario : IngestScenarios()) {

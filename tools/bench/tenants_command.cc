@@ -259,9 +259,6 @@ absl::Status RunTenantsCommand(const TenantsOptions& options) {
                           ScratchFolder::Create());
   ENGRAM_ASSIGN_OR_RETURN(const Dataset dataset,
                           LoadVectors(options.dataset, options.metric, kRows));
-  if (dataset.base.count() == 0) {
-    return absl::InvalidArgumentError(options.dataset + ": has no vectors");
-  }
   PrintRunHeader(
       options.json, options.commit, dataset,
       {{"spaces", options.spaces},

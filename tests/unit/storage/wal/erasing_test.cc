@@ -19,16 +19,6 @@ using testing::MemoryDirectory;
 
 constexpr int64_t kMomentMicros = 20'000;
 
-schema::SegmentHeader Header(uint64_t number) {
-  schema::SegmentHeader header = {};
-  header.database_id = kDatabase;
-  header.number = number;
-  header.epoch = 7;
-  header.first_lsn = 1;
-  header.segment_bytes = kSegmentBytes;
-  return header;
-}
-
 class ErasingTest : public ::testing::Test {
  protected:
   ErasingTest() {
@@ -39,7 +29,7 @@ class ErasingTest : public ::testing::Test {
 
   void Take(uint64_t number) {
     ASSERT_TRUE(segments_->WaitReady(1, kLongMicros).ok());
-    ASSERT_TRUE(segments_->Take(Header(number)).ok());
+    ASSERT_TRUE(segments_->Take(HeaderOf(number)).ok());
   }
 
   // How many files of the folder are not all zeros.
@@ -111,9 +101,9 @@ TEST_F(ErasingTest, AReservedSpareIsTheNextToBeTakenInstead) {
   EXPECT_TRUE(segments_->WaitErased(0).ok());
   EXPECT_EQ(CountWritten(), 1u);
   // Of three spares two are clean; the header goes over the old one first.
-  ASSERT_TRUE(segments_->Take(Header(2)).ok());
+  ASSERT_TRUE(segments_->Take(HeaderOf(2)).ok());
   EXPECT_EQ(CountWritten(), 1u);
-  ASSERT_TRUE(segments_->Take(Header(3)).ok());
+  ASSERT_TRUE(segments_->Take(HeaderOf(3)).ok());
   EXPECT_EQ(CountWritten(), 2u);
   segments_->StopErasing();
 }

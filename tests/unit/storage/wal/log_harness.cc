@@ -20,6 +20,16 @@ void CopyRecords(const Group& group, std::vector<LoggedRecord>* records) {
 
 }  // namespace
 
+schema::SegmentHeader HeaderOf(uint64_t number) {
+  schema::SegmentHeader header = {};
+  header.database_id = kDatabase;
+  header.number = number;
+  header.epoch = 7;
+  header.first_lsn = 1;
+  header.segment_bytes = kSegmentBytes;
+  return header;
+}
+
 schema::RecordDraft DraftOf(const std::string& payload) {
   schema::RecordDraft draft;
   draft.space_id = 1;

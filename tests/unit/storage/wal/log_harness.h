@@ -34,6 +34,9 @@ struct LoggedRecord {
 // An observation with this payload.
 schema::RecordDraft DraftOf(const std::string& payload);
 
+// Of the segment with this number, the first in the log.
+schema::SegmentHeader HeaderOf(uint64_t number);
+
 // Keeps what it is given; fails the test if LSNs do not rise one by one.
 class RecordingSink final : public GroupSink {
  public:

@@ -14,16 +14,6 @@ namespace {
 using testing::DiskOperation;
 using testing::MemoryDirectory;
 
-schema::SegmentHeader Header(uint64_t number) {
-  schema::SegmentHeader header = {};
-  header.database_id = kDatabase;
-  header.number = number;
-  header.epoch = 7;
-  header.first_lsn = 1;
-  header.segment_bytes = kSegmentBytes;
-  return header;
-}
-
 std::unique_ptr<Segments> OpenSegments(MemoryDirectory* directory,
                                        uint64_t segments_max = 10,
                                        std::vector<uint64_t> live = {}) {
@@ -88,7 +78,7 @@ TEST(SegmentsTest, TakeWritesBothHeadersBeforeTheNameIsThere) {
                ? absl::InternalError("stop here")
                : absl::OkStatus();
   });
-  EXPECT_FALSE(segments->Take(Header(1)).ok());
+  EXPECT_FALSE(segments->Take(HeaderOf(1)).ok());
   directory.SetFault(nullptr);
   directory.LosePower();
   const std::vector<std::string> names = *directory.List();
@@ -107,7 +97,7 @@ TEST(SegmentsTest, NoSegmentIsMadeThatNobodyWouldRead) {
   MemoryDirectory directory;
   const auto segments = OpenSegments(&directory);
   const absl::Status status =
-      segments->Take(Header(schema::kWalNumberMax + 1)).status();
+      segments->Take(HeaderOf(schema::kWalNumberMax + 1)).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_NE(status.message().find("4611686018427387905, allowed are up to"),
             absl::string_view::npos)
@@ -120,7 +110,7 @@ TEST(SegmentsTest, TakesAndRecycles) {
   const auto segments = OpenSegments(&directory);
   for (uint64_t number = 1; number <= 5; ++number) {
     ASSERT_TRUE(segments->WaitReady(1, kLongMicros).ok());
-    const auto file = segments->Take(Header(number));
+    const auto file = segments->Take(HeaderOf(number));
     ASSERT_TRUE(file.ok()) << file.status();
     // As it is called now, not when it was a spare.
     EXPECT_EQ((*file)->path(),
@@ -140,7 +130,7 @@ TEST(SegmentsTest, RecycledSegmentsSaveTheDiskNewOnesUpToABound) {
   const auto segments = OpenSegments(&directory, 20);
   for (uint64_t number = 1; number <= kSegments; ++number) {
     ASSERT_TRUE(segments->WaitReady(1, kLongMicros).ok());
-    ASSERT_TRUE(segments->Take(Header(number)).ok());
+    ASSERT_TRUE(segments->Take(HeaderOf(number)).ok());
   }
   ASSERT_TRUE(segments->WaitReady(Segments::kSpares, kLongMicros).ok());
   directory.SetFault(RefuseToCreate());
@@ -162,8 +152,8 @@ TEST(SegmentsTest, AReservedSpareIsNobodyElses) {
   EXPECT_TRUE(absl::IsResourceExhausted(segments->WaitReady(2, 0)));
   EXPECT_TRUE(segments->Reserve());
   EXPECT_FALSE(segments->Reserve());
-  ASSERT_TRUE(segments->Take(Header(1)).ok());
-  ASSERT_TRUE(segments->Take(Header(2)).ok());
+  ASSERT_TRUE(segments->Take(HeaderOf(1)).ok());
+  ASSERT_TRUE(segments->Take(HeaderOf(2)).ok());
   EXPECT_FALSE(segments->Reserve());
 }
 
@@ -180,7 +170,7 @@ TEST(SegmentsTest, AFileOfAnotherSizeIsNoSpare) {
 TEST(SegmentsTest, ASegmentThatCannotBeRecycledStaysInUse) {
   MemoryDirectory directory;
   const auto segments = OpenSegments(&directory);
-  ASSERT_TRUE(segments->Take(Header(1)).ok());
+  ASSERT_TRUE(segments->Take(HeaderOf(1)).ok());
   ASSERT_TRUE(segments->WaitReady(2, kLongMicros).ok());
   directory.SetFault([](const DiskOperation& operation, uint64_t*) {
     return operation.name == SegmentFileName(1) ? absl::InternalError("broken")
@@ -202,7 +192,7 @@ TEST(SegmentsTest, WaitReadyNamesAFullDiskAndAFullLog) {
 
   MemoryDirectory directory;
   const auto segments = OpenSegments(&directory, 1);
-  ASSERT_TRUE(segments->Take(Header(1)).ok());
+  ASSERT_TRUE(segments->Take(HeaderOf(1)).ok());
   const absl::Status log = segments->WaitReady(1, 50'000);
   EXPECT_TRUE(absl::IsResourceExhausted(log)) << log;
   EXPECT_NE(log.message().find("checkpoint"), absl::string_view::npos);
@@ -212,14 +202,14 @@ TEST(SegmentsTest, TakeOnAFullDiskFailsInsteadOfWaiting) {
   MemoryDirectory directory;
   directory.SetFault(RefuseToCreate());
   const auto segments = OpenSegments(&directory);
-  EXPECT_TRUE(absl::IsResourceExhausted(segments->Take(Header(1)).status()));
+  EXPECT_TRUE(absl::IsResourceExhausted(segments->Take(HeaderOf(1)).status()));
 }
 
 // Else a log that crashed at its limit could never be opened again.
 TEST(SegmentsTest, OpeningMayExceedTheLimitByOneSegment) {
   MemoryDirectory directory;
   const auto segments = OpenSegments(&directory, 3, {1, 2, 3});
-  ASSERT_TRUE(segments->Take(Header(4)).ok());
+  ASSERT_TRUE(segments->Take(HeaderOf(4)).ok());
   EXPECT_TRUE(absl::IsResourceExhausted(segments->WaitReady(1, 50'000)));
 }
 
