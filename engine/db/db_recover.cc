@@ -8,6 +8,7 @@
 #include "engine/db/lost_file.h"
 #include "schema/vector_check.h"
 #include "storage/base/check.h"
+#include "storage/base/clock.h"
 #include "storage/base/status_macros.h"
 
 namespace engram::internal {
@@ -83,7 +84,12 @@ void DbImpl::EndRecovery(const wal::RecoveredLog& log) {
     next_space_id_.store(std::max(next_space_id, last + 1),
                          std::memory_order_relaxed);
   }
-  published_lsn_.store(log.position.next_lsn - 1, std::memory_order_release);
+  const Lsn last_lsn = log.position.next_lsn - 1;
+  published_lsn_.store(last_lsn, std::memory_order_release);
+  // What was replayed waits to be saved from now on.
+  if (last_lsn > recovered_catalog_lsn_) {
+    checkpoint_timer_.Add(last_lsn, Clock::System().MonotonicMicros());
+  }
 }
 
 absl::Status DbImpl::PublishRecovered(

@@ -1,6 +1,7 @@
 // Checkpoints that are made because of time alone.
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,7 +36,7 @@ class CheckpointIntervalTest : public ::testing::Test {
     options.max_dedicated_spaces = 1;
     options.checkpoint_interval = interval;
     options.listener = recorder_;
-    auto db = Db::Open(directory_.PathOf("db"), options);
+    auto db = Db::Open(directory_.PathOf(name_), options);
     ASSERT_TRUE(db.ok()) << db.status();
     db_ = *std::move(db);
   }
@@ -67,6 +68,7 @@ class CheckpointIntervalTest : public ::testing::Test {
   }
 
   testing::TemporaryDirectory directory_;
+  std::string name_ = "db";
   std::shared_ptr<EventRecorder> recorder_ = std::make_shared<EventRecorder>();
   std::unique_ptr<Db> db_;
 };
@@ -100,6 +102,21 @@ TEST_F(CheckpointIntervalTest, EachSpaceHasItsTime) {
   ASSERT_TRUE(IsSaved(late, second, kLong));
   EXPECT_GE(absl::Now() - begin, kInterval * 11 / 12);
   EXPECT_EQ(early.GetStats()->checkpoints, 1u);
+}
+
+// As a kill leaves it; nobody writes to it then.
+TEST_F(CheckpointIntervalTest, WhatWasReplayedWaitsAsWell) {
+  Open(absl::InfiniteDuration());
+  Space space = OpenSpace("a");
+  const Lsn lsn = Observe(&space, 0);
+  std::filesystem::copy(directory_.PathOf(name_), directory_.PathOf("copy"),
+                        std::filesystem::copy_options::recursive);
+  name_ = "copy";
+  Open(absl::Milliseconds(300));
+  space = OpenSpace("a");
+  EXPECT_TRUE(IsSaved(space, lsn, kLong));
+  EXPECT_TRUE(
+      Eventually([&] { return db_->GetStats()->low_water_lsn >= lsn; }));
 }
 
 TEST_F(CheckpointIntervalTest, TheLogIsGivenBack) {
