@@ -91,22 +91,26 @@ class Space {
                              bool* duplicate = nullptr);
 
   // Removes the observation with this id for good: when this returns OK, no
-  // file of the database holds the id, nor a vector or payload that was ever
-  // observed under it in this space, deleted, replaced or logged. Returns the
-  // LSN of the removal; what is observed under the id later is there as usual.
-  // It is no error if there is none: what there was once is erased.
+  // file of the database holds the id as one of this space, nor a vector or
+  // payload that was observed under it up to the returned LSN, which is that of
+  // the removal: deleted, replaced or logged. What is observed under the id
+  // later is there as usual. It is no error if there is none: what there was
+  // once is erased.
   //
   // This takes its time: everything that was logged is indexed and saved, the
-  // parts of the space that held it are read and written anew, and the log's
-  // old segments are zero-filled. Several ids cost hardly more than one. Writes
-  // and searches go on. Copies outside are not touched: backups, exports.
+  // space's vectors are read, the tables that may hold it are written anew, and
+  // the log's old segments are zero-filled. Several ids cost hardly more than
+  // one. Writes and searches go on; other checkpoints wait. Not touched are
+  // copies outside, as backups and exports, and what a salvage wrote down
+  // (docs/decisions/020-erasing.md).
   //   DEADLINE_EXCEEDED  not done within `timeout`: the message says what was
   //                      in the way (a search, a backup, a reader in this
   //                      process). The observation is removed; call again
+  //   RESOURCE_EXHAUSTED refused at admission, as by Remove(): not removed
   //   INVALID_ARGUMENT   id empty or too long; no id
   //   DATA_LOSS          what holds it, or pins the log, cannot be read
-  //   any other          as for Remove(), or a checkpoint failed: removed, and
-  //                      not erased
+  //   any other          as for Remove(); or, if the message says so, it was
+  //                      removed and is not erased: a checkpoint failed, say
   absl::StatusOr<Lsn> Erase(absl::string_view id, absl::Duration timeout);
   absl::StatusOr<Lsn> Erase(absl::Span<const std::string> ids,
                             absl::Duration timeout);
