@@ -162,6 +162,16 @@ absl::Status Store::RemoveObsoleteFiles() {
 // dropped. Each change is the first of a new manifest then, until one begins
 // without that family.
 absl::Status Store::RenewManifest() {
+  // Two manifests and a table of that size. RocksDB stops when a manifest meets
+  // a full disk. Not every file system says.
+  constexpr uint64_t kNeededBytes = 4 * kManifestBytesMax;
+  uint64_t free_bytes = 0;
+  if (env_->GetFreeSpace(db_->GetName(), &free_bytes).ok() &&
+      free_bytes < kNeededBytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(db_->GetName(), ": a new manifest needs ", kNeededBytes,
+                     " free bytes, there are ", free_bytes));
+  }
   rocksdb::ColumnFamilyHandle* handle = nullptr;
   const std::string name =
       absl::StrCat(kScratchFamilyPrefix, NextScratchName());
@@ -190,11 +200,18 @@ absl::Status Store::OutgrowManifest(rocksdb::ColumnFamilyHandle* family) {
   options.failed_move_fall_back_to_copy = false;
   options.write_global_seqno = false;
   options.allow_blocking_flush = false;
-  return ToStatus(db_->IngestExternalFile(family, {path}, options));
+  const rocksdb::Status status =
+      db_->IngestExternalFile(family, {path}, options);
+  if (status.IsNoSpace()) {
+    MutexLock lock(mutex_);
+    resume_needed_ = true;
+  }
+  return ToStatus(status);
 }
 
-// Those of an owner that was killed.
-absl::Status Store::DropScratchFamilies() {
+// Those of an owner that was killed. If that fails they are in nobody's way,
+// and the next owner tries again.
+void Store::DropScratchFamilies() {
   std::vector<FamilyRef> left;
   {
     MutexLock lock(mutex_);
@@ -208,9 +225,8 @@ absl::Status Store::DropScratchFamilies() {
     }
   }
   for (const FamilyRef& family : left) {
-    ENGRAM_RETURN_IF_ERROR(ToStatus(db_->DropColumnFamily(family.get())));
+    db_->DropColumnFamily(family.get()).PermitUncheckedError();
   }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<std::string>> Store::ObsoleteFiles() const {

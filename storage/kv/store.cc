@@ -130,7 +130,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
       store->families_[names[i]] = FamilyRef(handles[i]);
     }
   }
-  if (!options.read_only) ENGRAM_RETURN_IF_ERROR(store->DropScratchFamilies());
+  if (!options.read_only) store->DropScratchFamilies();
   return store;
 }
 

@@ -226,7 +226,7 @@ class Store {
   absl::Status VerifyTables(rocksdb::ColumnFamilyHandle* family,
                             KeyRange range) const;
   static absl::Status ResetScratch(rocksdb::Env* env, const std::string& path);
-  absl::Status DropScratchFamilies();
+  void DropScratchFamilies();
   absl::Status RenewManifest();
   absl::Status OutgrowManifest(rocksdb::ColumnFamilyHandle* family);
 

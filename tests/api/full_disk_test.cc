@@ -125,6 +125,23 @@ TEST_F(FullDiskTest, WritesAreRefusedReadsGoOnAndNothingIsLost) {
   EXPECT_TRUE((*db)->Close().ok());
 }
 
+// A new manifest would not fit, and RocksDB would stop.
+TEST_F(FullDiskTest, ErasingSaysWhatItNeedsAndStopsNothing) {
+  auto db = OpenOnDisk();
+  ASSERT_TRUE(db.ok()) << db.status();
+  Space space = OpenSpace(db->get());
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Observe(&space, i, "").ok());
+  const absl::Status status = space.Erase("id3", absl::Seconds(20)).status();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
+  EXPECT_NE(status.message().find("16777216 free bytes"),
+            absl::string_view::npos)
+      << status;
+  EXPECT_TRUE(absl::IsNotFound(space.Get("id3").status()));
+  ASSERT_TRUE(Observe(&space, 20, "").ok());
+  EXPECT_TRUE((*db)->Checkpoint().ok());
+  EXPECT_TRUE((*db)->Close().ok());
+}
+
 // To drop a space is how a user makes room, so there is always room for that.
 TEST_F(FullDiskTest, SpacesCanBeDroppedAndReadAndThatLasts) {
   {
