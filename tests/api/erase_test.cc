@@ -3,7 +3,6 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -16,6 +15,7 @@
 #include "engram/db.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/files_with.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_vectors.h"
 
@@ -69,17 +69,8 @@ class EraseTest : public ::testing::TestWithParam<uint64_t> {
 
   // The files that hold these bytes, in one line.
   std::string FilesWith(const std::string& bytes) const {
-    std::vector<std::string> found;
-    for (const auto& file : std::filesystem::recursive_directory_iterator(
-             directory_.PathOf("db"))) {
-      if (!file.is_regular_file()) continue;
-      std::ifstream stream(file.path(), std::ios::binary);
-      const std::string contents((std::istreambuf_iterator<char>(stream)), {});
-      if (contents.find(bytes) != std::string::npos) {
-        found.push_back(file.path().filename());
-      }
-    }
-    return absl::StrJoin(found, " ");
+    return absl::StrJoin(testing::FilesWith(directory_.PathOf("db"), bytes),
+                         " ");
   }
 
   // What looks like a table that is not needed, and cannot be removed as one.

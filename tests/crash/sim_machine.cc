@@ -2,14 +2,14 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "engine/db/db_impl.h"
 #include "storage/io/sim_queue.h"
 #include "storage/kv/fault_file_system.h"
+#include "tests/support/files_with.h"
 #include "tests/support/temporary_directory.h"
 #include "tools/ctl/verify.h"
 
@@ -82,15 +82,7 @@ std::string SimFilesWith(const io::SimDisk& disk, const std::string& bytes) {
   const std::string path = folder.PathOf("db");
   const absl::Status exported = disk.Export(kSimDatabasePath, path);
   if (!exported.ok()) return exported.ToString();
-  std::string found;
-  for (const auto& file : std::filesystem::recursive_directory_iterator(path)) {
-    if (!file.is_regular_file()) continue;
-    std::ifstream stream(file.path(), std::ios::binary);
-    const std::string contents((std::istreambuf_iterator<char>(stream)), {});
-    if (contents.find(bytes) == std::string::npos) continue;
-    absl::StrAppend(&found, " ", file.path().filename().string());
-  }
-  return found;
+  return absl::StrJoin(FilesWith(path, bytes), " ");
 }
 
 }  // namespace engram::testing

@@ -2,9 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
@@ -13,6 +10,7 @@
 #include "engine/space/checkpoint_writer.h"
 #include "gtest/gtest.h"
 #include "space_harness.h"
+#include "tests/support/files_with.h"
 #include "tests/support/test_vectors.h"
 
 namespace engram::space {
@@ -60,15 +58,7 @@ class EraseTest : public SpaceHarness,
   }
 
   size_t CountFilesWith(const std::string& bytes) const {
-    size_t files = 0;
-    for (const auto& file :
-         std::filesystem::recursive_directory_iterator(path())) {
-      if (!file.is_regular_file()) continue;
-      std::ifstream stream(file.path(), std::ios::binary);
-      const std::string contents((std::istreambuf_iterator<char>(stream)), {});
-      if (contents.find(bytes) != std::string::npos) ++files;
-    }
-    return files;
+    return testing::FilesWith(path(), bytes).size();
   }
 
   static std::string BytesOf(uint64_t seed) {

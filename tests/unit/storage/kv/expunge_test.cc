@@ -11,6 +11,7 @@
 #include "gmock/gmock.h"
 #include "schema/key_layout.h"
 #include "store_harness.h"
+#include "tests/support/files_with.h"
 
 namespace engram::kv {
 namespace {
@@ -23,17 +24,7 @@ class ExpungeTest : public StoreHarness {
  protected:
   // The files of the store that hold these bytes.
   std::vector<std::string> FilesWith(const std::string& bytes) const {
-    std::vector<std::string> found;
-    for (const auto& file :
-         std::filesystem::recursive_directory_iterator(path())) {
-      if (!file.is_regular_file()) continue;
-      std::ifstream stream(file.path(), std::ios::binary);
-      const std::string contents((std::istreambuf_iterator<char>(stream)), {});
-      if (contents.find(bytes) != std::string::npos) {
-        found.push_back(file.path().filename());
-      }
-    }
-    return found;
+    return testing::FilesWith(path(), bytes);
   }
 
   absl::Status Expunge(const std::string& key,
