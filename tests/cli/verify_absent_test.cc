@@ -87,7 +87,8 @@ TEST_P(VerifyAbsentTest, FindsItInTablesAndInTheManifest) {
   ForgetLog();
   const std::string found = Find();
   EXPECT_TRUE(absl::StrContains(found, "holds a record of the id")) << found;
-  EXPECT_TRUE(absl::StrContains(found, "holds 1 rows of the id")) << found;
+  EXPECT_TRUE(absl::StrContains(found, "v/0/1: holds 1 rows of the id"))
+      << found;
   EXPECT_FALSE(absl::StrContains(found, "/wal/")) << found;
   ASSERT_TRUE(space_.Remove(kId).ok());
   SaveAll();

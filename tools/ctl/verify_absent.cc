@@ -116,9 +116,8 @@ class IdSearch {
   void SearchKey(const std::string& family, uint64_t space_id,
                  absl::string_view key, absl::string_view value) {
     if (!absent_.space.empty() && !space_ids_.contains(space_id)) return;
-    const std::string place =
-        absl::StrCat("column family ", family, ", space ", space_id, ", key ",
-                     absl::CHexEscape(key));
+    const std::string place = absl::StrCat("column family ", family, ", space ",
+                                           space_id, ", key ", NameOf(key));
     if (key == schema::RecordKey(absent_.id)) {
       Found(place, value.empty() ? "holds a deletion that names the id"
                                  : "holds a record of the id");
@@ -129,6 +128,19 @@ class IdSearch {
     } else if (absl::StartsWith(key, schema::kVectorPrefix)) {
       SearchVectors(place, space_id, key, value);
     }
+  }
+
+  // As other parts of verify call it.
+  static std::string NameOf(absl::string_view key) {
+    if (absl::StartsWith(key, schema::kVectorPrefix)) {
+      const schema::VectorPartPlace part = schema::PlaceOfVectorPart(key);
+      return absl::StrCat("v/", part.segment, "/", part.generation);
+    }
+    if (absl::StartsWith(key, schema::kDeadLetterPrefix)) {
+      return absl::StrCat("d/",
+                          schema::NumberInKey(schema::kDeadLetterPrefix, key));
+    }
+    return absl::CHexEscape(key);
   }
 
   void SearchDeadLetter(const std::string& place, uint64_t space_id,
