@@ -541,7 +541,7 @@ for id in private-3 private-5; do
   expect_error 1 "$id"
 done
 checks=$((checks + 1))
-if grep -rqF -e "diary of 3" -e private-5 db; then fail "bytes are left"; fi
+if grep -rqF -e "diary of 3" -e "diary of 5" db; then fail "bytes are left"; fi
 run --db db verify --absent private-4 --json
 expect_code 7
 expect out '"absent":false'
