@@ -16,7 +16,7 @@ struct Envelope {
   uint64_t generation;
 };
 static_assert(sizeof(Envelope) == kEnvelopeBytes);
-constexpr size_t kCrcStart = offsetof(Envelope, space_id);
+constexpr size_t kEnvelopeCrcStart = offsetof(Envelope, space_id);
 
 Envelope LoadEnvelope(absl::string_view value) {
   Envelope envelope;
@@ -33,7 +33,8 @@ std::string WrapValue(const ValuePlace& place, const uint8_t* flatbuffer,
   std::string value(kEnvelopeBytes + bytes, '\0');
   std::memcpy(value.data(), &envelope, kEnvelopeBytes);
   std::memcpy(value.data() + kEnvelopeBytes, flatbuffer, bytes);
-  envelope.crc = Crc32c(value.data() + kCrcStart, value.size() - kCrcStart);
+  envelope.crc = Crc32c(value.data() + kEnvelopeCrcStart,
+                        value.size() - kEnvelopeCrcStart);
   std::memcpy(value.data(), &envelope, kEnvelopeBytes);
   return value;
 }
@@ -60,8 +61,8 @@ absl::StatusOr<UnwrappedValue> UnwrapValue(const ValuePlace& place,
                      kEnvelopeBytes + 1, " to ", bytes_max));
   }
   const Envelope envelope = LoadEnvelope(value);
-  if (envelope.crc !=
-      Crc32c(value.data() + kCrcStart, value.size() - kCrcStart)) {
+  if (envelope.crc != Crc32c(value.data() + kEnvelopeCrcStart,
+                             value.size() - kEnvelopeCrcStart)) {
     return absl::DataLossError("value: checksum mismatch");
   }
   if (envelope.kind != static_cast<uint32_t>(place.kind)) {

@@ -9,7 +9,7 @@
 namespace engram::schema {
 namespace {
 
-constexpr size_t kCrcStart = offsetof(StatsPageHeader, pid);
+constexpr size_t kPageCrcStart = offsetof(StatsPageHeader, pid);
 
 }  // namespace
 
@@ -23,7 +23,8 @@ std::string EncodeStatsPage(const StatsPage& page) {
   std::string bytes(sizeof(header), '\0');
   std::memcpy(bytes.data(), &header, sizeof(header));
   bytes += page.text;
-  header.crc = Crc32c(bytes.data() + kCrcStart, bytes.size() - kCrcStart);
+  header.crc =
+      Crc32c(bytes.data() + kPageCrcStart, bytes.size() - kPageCrcStart);
   std::memcpy(bytes.data(), &header, sizeof(header));
   return bytes;
 }
@@ -48,7 +49,7 @@ absl::StatusOr<StatsPage> DecodeStatsPage(absl::string_view bytes) {
                                             bytes.size()));
   }
   const size_t end = sizeof(header) + header.text_bytes;
-  if (header.crc != Crc32c(bytes.data() + kCrcStart, end - kCrcStart)) {
+  if (header.crc != Crc32c(bytes.data() + kPageCrcStart, end - kPageCrcStart)) {
     return absl::DataLossError("statistics: checksum mismatch");
   }
   return StatsPage{

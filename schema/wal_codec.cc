@@ -11,7 +11,7 @@
 namespace engram::schema {
 namespace {
 
-constexpr size_t kCrcStart = offsetof(RecordHeader, lsn);
+constexpr size_t kRecordCrcStart = offsetof(RecordHeader, lsn);
 
 template <typename T>
 T Load(const char* from) {
@@ -53,7 +53,7 @@ size_t BodyBytes(const RecordDraft& draft) {
 
 uint32_t RecordCrc(uint64_t epoch, const char* record, uint32_t length) {
   const uint32_t crc = Crc32c(&epoch, sizeof(epoch));
-  return ExtendCrc32c(crc, record + kCrcStart, length - kCrcStart);
+  return ExtendCrc32c(crc, record + kRecordCrcStart, length - kRecordCrcStart);
 }
 
 // Sets the checksum of each record; returns that of them all. Both are put
@@ -64,11 +64,11 @@ uint32_t SealRecords(uint64_t epoch, uint32_t count, char* record) {
   uint32_t body_crc = 0;
   for (uint32_t i = 0; i < count; ++i) {
     const auto length = Load<uint32_t>(record);
-    const size_t shared = length - kCrcStart;
-    const uint32_t shared_crc = Crc32c(record + kCrcStart, shared);
+    const size_t shared = length - kRecordCrcStart;
+    const uint32_t shared_crc = Crc32c(record + kRecordCrcStart, shared);
     Store(ConcatCrc32c(epoch_crc, shared_crc, shared),
           record + offsetof(RecordHeader, crc));
-    body_crc = ExtendCrc32c(body_crc, record, kCrcStart);
+    body_crc = ExtendCrc32c(body_crc, record, kRecordCrcStart);
     body_crc = ConcatCrc32c(body_crc, shared_crc, shared);
     const size_t stride = RecordStride(record);
     body_crc = ExtendCrc32c(body_crc, record + length, stride - length);

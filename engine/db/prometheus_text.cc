@@ -367,7 +367,7 @@ MetricFamily SpaceRefusals(const std::vector<Labelled<SpaceStats>>& all) {
 }
 
 // What is no number stands as labels of a series that is 1.
-MetricFamily DatabaseInfo(const std::vector<Labelled<DbStats>>& all) {
+MetricFamily DatabaseInfoFamily(const std::vector<Labelled<DbStats>>& all) {
   MetricFamily family{
       "engram_database_info", "What the database is.", kGauge, {}};
   for (const auto& [labels, stats] : all) {
@@ -380,7 +380,7 @@ MetricFamily DatabaseInfo(const std::vector<Labelled<DbStats>>& all) {
   return family;
 }
 
-MetricFamily SpaceInfo(const std::vector<Labelled<SpaceStats>>& all) {
+MetricFamily SpaceInfoFamily(const std::vector<Labelled<SpaceStats>>& all) {
   MetricFamily family{"engram_space_info",
                       "What the space is; its id is never given again.",
                       kGauge,
@@ -397,13 +397,13 @@ MetricFamily SpaceInfo(const std::vector<Labelled<SpaceStats>>& all) {
 std::string PrometheusText(absl::Span<const Metrics> databases) {
   const AllStats all = Label(databases);
   std::vector<MetricFamily> families;
-  families.push_back(DatabaseInfo(all.databases));
+  families.push_back(DatabaseInfoFamily(all.databases));
   AddSeries(kDatabaseSeries, all.databases, &families);
   families.push_back(Refusals(all.databases));
   families.push_back(Latencies("engram_ingest_seconds", all.databases));
   AddSeries(kWorkerSeries, all.workers, &families);
   families.push_back(WorkerLatencies(all.workers));
-  families.push_back(SpaceInfo(all.spaces));
+  families.push_back(SpaceInfoFamily(all.spaces));
   AddSeries(kSpaceSeries, all.spaces, &families);
   families.push_back(SpaceRefusals(all.spaces));
   families.push_back(Latencies("engram_space_ingest_seconds", all.spaces));

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "engine/index/code_range.h"
 #include "schema/limits.h"
 #include "storage/base/check.h"
 
@@ -12,11 +13,6 @@ namespace engram::index {
 namespace {
 
 constexpr size_t kCacheLineBytes = 64;
-constexpr float kCodeMax = 127.0f;
-// Below it squares of components are no longer normal floats: such a vector is
-// coded as zero, and the bounds are as wide as its norm.
-constexpr float kMagnitudeMin = 1e-18f;
-
 // Half the distance of 1 to the next float: no operation is off by more.
 constexpr double kRounding = 0x1p-24;
 

@@ -4,17 +4,15 @@
 #include <cmath>
 #include <cstring>
 
+#include "engine/index/code_range.h"
 #include "storage/base/check.h"
 
 namespace engram::index {
 namespace {
 
-constexpr float kCodeMax = 127.0f;
 // Best step of a 2-bit quantiser of normally distributed components, in
 // standard deviations.
 constexpr float kCrumbStep = 0.996f;
-// Below it squares of components are no longer normal floats.
-constexpr float kMagnitudeMin = 1e-18f;
 constexpr size_t kRowsPerCall = 64;
 
 // The two numbers behind the codes of a row; a low row has only the first.

@@ -9,8 +9,6 @@
 namespace engram::ingest {
 namespace {
 
-int64_t Now() { return Clock::System().MonotonicMicros(); }
-
 // Rounded up: a small limit leaves each priority something. Limits may be near
 // 2^64.
 uint64_t Share(uint64_t limit, uint32_t percent) {
@@ -51,7 +49,7 @@ Refusal AdmissionGate::Refuse(const Demand& demand) {
       std::min(bytes_, Excess(bytes_ + demand.bytes, limits.bytes_max));
   Refusal refusal;
   refusal.of_bytes = records == 0;
-  refusal.retry_after_micros = drain_.Micros(records, bytes, Now());
+  refusal.retry_after_micros = drain_.Micros(records, bytes, MonotonicMicros());
   ++(refusal.of_bytes ? refused_of_bytes_ : refused_of_records_);
   return refusal;
 }
@@ -69,10 +67,10 @@ absl::Status AdmissionGate::Admit(const Demand& demand, int64_t timeout_micros,
                                   Refusal* refusal) {
   MutexLock lock(mutex_);
   if (!HasRoom(demand)) {
-    const int64_t deadline = Now() + timeout_micros;
+    const int64_t deadline = MonotonicMicros() + timeout_micros;
     do {
       if (closed_) break;
-      const int64_t left = deadline - Now();
+      const int64_t left = deadline - MonotonicMicros();
       if (left <= 0) {
         const Refusal refused = Refuse(demand);
         if (refusal != nullptr) *refusal = refused;
@@ -113,7 +111,7 @@ void AdmissionGate::Force(uint64_t records, uint64_t bytes) {
 void AdmissionGate::Publish(uint64_t records) {
   MutexLock lock(mutex_);
   ENGRAM_CHECK(records + published_ <= records_);
-  if (published_ == 0) drain_.Resume(Now());
+  if (published_ == 0) drain_.Resume(MonotonicMicros());
   published_ += records;
 }
 
@@ -123,7 +121,7 @@ void AdmissionGate::Release(uint64_t records, uint64_t bytes) {
     ENGRAM_CHECK(records <= published_);
     published_ -= records;
     GiveBack(records, bytes);
-    const int64_t now = Now();
+    const int64_t now = MonotonicMicros();
     drain_.Add(records, bytes, now);
     if (published_ == 0) drain_.Pause(now);
   }
@@ -152,7 +150,7 @@ AdmissionStats AdmissionGate::GetStats() const {
 
 std::optional<int64_t> AdmissionGate::MicrosToIndex(uint64_t records) const {
   MutexLock lock(mutex_);
-  return drain_.Micros(records, 0, Now());
+  return drain_.Micros(records, 0, MonotonicMicros());
 }
 
 uint64_t AdmissionGate::records() const { return GetStats().records; }

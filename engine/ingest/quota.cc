@@ -6,12 +6,6 @@
 #include "storage/base/clock.h"
 
 namespace engram::ingest {
-namespace {
-
-int64_t Now() { return Clock::System().MonotonicMicros(); }
-
-}  // namespace
-
 void Quota::Set(const QuotaLimits& limits) {
   {
     MutexLock lock(mutex_);
@@ -44,9 +38,9 @@ absl::Status Quota::Refuse(int64_t wait, bool of_bytes, Refusal* refusal) {
 absl::Status Quota::Admit(const Demand& demand, int64_t timeout_micros,
                           Refusal* refusal) {
   MutexLock lock(mutex_);
-  const int64_t deadline = Now() + timeout_micros;
+  const int64_t deadline = MonotonicMicros() + timeout_micros;
   while (!closed_) {
-    const int64_t now = Now();
+    const int64_t now = MonotonicMicros();
     const int64_t of_records = records_.Wait(now);
     const int64_t of_bytes = bytes_.Wait(now);
     const int64_t wait = std::max(of_records, of_bytes);
@@ -58,7 +52,7 @@ absl::Status Quota::Admit(const Demand& demand, int64_t timeout_micros,
     records_.Take(demand.records, turn);
     bytes_.Take(demand.bytes, turn);
     const uint64_t generation = generation_;
-    for (int64_t left = wait; left > 0; left = turn - Now()) {
+    for (int64_t left = wait; left > 0; left = turn - MonotonicMicros()) {
       changed_.WaitFor(mutex_, left);
       if (closed_ || generation_ != generation) break;
     }

@@ -18,8 +18,6 @@ namespace {
 constexpr int64_t kTidyMicrosMin = 2'000;
 constexpr int64_t kTidyMicrosMax = 100'000;
 
-int64_t Now() { return Clock::System().MonotonicMicros(); }
-
 // Processor time of the calling thread.
 int64_t CpuMicros() {
   timespec time = {};
@@ -65,7 +63,7 @@ BacklogPtr WorkerPool::Add(uint64_t key, std::shared_ptr<BacklogOwner> owner) {
 
 void WorkerPool::Enqueue(const BacklogPtr& backlog, size_t records,
                          Priority priority) {
-  const int64_t now = Now();
+  const int64_t now = MonotonicMicros();
   MutexLock lock(mutex_);
   ENGRAM_CHECK(!stopping_);
   if (backlog->waiting == 0 && backlog->in_flight == 0) {
@@ -125,7 +123,7 @@ void WorkerPool::Run(size_t number) {
   LowerThreadPriority();
   MutexLock lock(mutex_);
   while (!stopping_) {
-    const int64_t now = Now();
+    const int64_t now = MonotonicMicros();
     Turn turn = scheduler_.Next(number, now);
     if (turn.backlog == nullptr) {
       WaitForWork(number);
@@ -138,10 +136,10 @@ void WorkerPool::Run(size_t number) {
 
 void WorkerPool::Serve(size_t number, Turn turn) {
   mutex_.Unlock();
-  const int64_t start = Now();
+  const int64_t start = MonotonicMicros();
   const Served served = turn.backlog->owner->Serve(turn.records);
   CountLatencies(served, workers_[number].get());
-  const int64_t end = Now();
+  const int64_t end = MonotonicMicros();
   const int64_t cpu_micros = CpuMicros();
   mutex_.Lock();
   workers_[number]->cpu_micros = cpu_micros;

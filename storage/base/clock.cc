@@ -1,5 +1,6 @@
 #include "storage/base/clock.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace engram {
@@ -25,6 +26,13 @@ class SystemClock final : public Clock {
 const Clock& Clock::System() {
   static const SystemClock clock;
   return clock;
+}
+
+int64_t MonotonicMicros() { return Clock::System().MonotonicMicros(); }
+
+int64_t DeadlineAfter(int64_t timeout_micros) {
+  constexpr int64_t kFarMicros = int64_t{1} << 60;  // its sum does not overflow
+  return MonotonicMicros() + std::min(timeout_micros, kFarMicros);
 }
 
 }  // namespace engram

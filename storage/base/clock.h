@@ -22,6 +22,13 @@ class Clock {
   static const Clock& System();
 };
 
+// Of Clock::System().
+int64_t MonotonicMicros();
+
+// When a wait that begins now has taken `timeout_micros`, in MonotonicMicros();
+// far away for one that is to take for ever.
+int64_t DeadlineAfter(int64_t timeout_micros);
+
 }  // namespace engram
 
 #endif  // ENGRAM_STORAGE_BASE_CLOCK_H_

@@ -4,6 +4,7 @@
 #ifndef ENGRAM_STORAGE_IO_FILE_SYSTEM_H_
 #define ENGRAM_STORAGE_IO_FILE_SYSTEM_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -14,6 +15,9 @@
 #include "storage/io/directory_lock.h"
 
 namespace engram::io {
+
+// What ReadSmallFile() reads of a file.
+inline constexpr size_t kSmallFileBytesMax = 4096;
 
 // Thread safety: all methods may be called concurrently.
 class FileSystem {
@@ -36,7 +40,7 @@ class FileSystem {
   // Locks a folder; see DirectoryLock.
   virtual absl::StatusOr<DirectoryLock> Lock(const std::string& path) = 0;
 
-  // The first 4 KiB of a file.
+  // The first kSmallFileBytesMax of a file.
   virtual absl::StatusOr<std::string> ReadSmallFile(
       const std::string& path) const = 0;
 

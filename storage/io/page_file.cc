@@ -9,13 +9,14 @@
 #include <utility>
 
 #include "storage/base/errno_status.h"
+#include "storage/io/file_mode.h"
 
 namespace engram::io {
 
 absl::StatusOr<PageFile> PageFile::Open(const std::string& path) {
   UniqueFd fd(::open(path.c_str(),
                      O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-                     0600));
+                     kFileMode));
   if (!fd.valid()) return ErrnoStatus(errno, "create", path);
   return PageFile(path, std::move(fd));
 }

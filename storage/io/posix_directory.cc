@@ -16,6 +16,7 @@
 #include "storage/base/errno_status.h"
 #include "storage/base/status_macros.h"
 #include "storage/base/unique_fd.h"
+#include "storage/io/file_mode.h"
 
 namespace engram::io {
 namespace {
@@ -23,10 +24,7 @@ namespace {
 constexpr size_t kZeroFillBytes = size_t{1} << 20;
 // EINTR, EAGAIN and writes of nothing are retried this often, then they are
 // errors.
-constexpr int kRetriesMax = 3;
-
-constexpr mode_t kFileMode = 0600;
-constexpr mode_t kDirectoryMode = 0700;
+constexpr int kWriteFailuresMax = 3;
 
 class PosixFile final : public File {
  public:
@@ -98,7 +96,7 @@ class PosixFile final : public File {
       const ssize_t n = ::pwritev2(fd_.get(), &rest, 1,
                                    static_cast<off_t>(offset + done), flags);
       if (n < 0 && (errno == EINTR || errno == EAGAIN) &&
-          failures++ < kRetriesMax) {
+          failures++ < kWriteFailuresMax) {
         continue;
       }
       if (n < 0) return ErrnoStatus(errno, "write", path());
@@ -106,7 +104,7 @@ class PosixFile final : public File {
       if (direct_ && done + progress < data.size()) {
         progress -= progress % AlignedBuffer::kAlignment;
       }
-      if (progress == 0 && failures++ == kRetriesMax) {
+      if (progress == 0 && failures++ == kWriteFailuresMax) {
         return ErrnoStatus(EIO, "write nothing to", path());
       }
       done += progress;

@@ -6,14 +6,12 @@
 
 #include "storage/base/errno_status.h"
 #include "storage/base/unique_fd.h"
+#include "storage/io/file_mode.h"
 #include "storage/io/file_system.h"
 #include "storage/io/posix_directory.h"
 
 namespace engram::io {
 namespace {
-
-constexpr size_t kSmallFileBytesMax = 4096;
-constexpr mode_t kFileMode = 0600;
 
 class PosixFileSystem final : public FileSystem {
  public:

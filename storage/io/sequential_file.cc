@@ -11,11 +11,10 @@
 #include "absl/strings/str_cat.h"
 #include "storage/base/errno_status.h"
 #include "storage/base/status_macros.h"
+#include "storage/io/file_mode.h"
 
 namespace engram::io {
 namespace {
-
-constexpr mode_t kFileMode = 0600;
 
 absl::Status SyncFolderOf(const std::string& path) {
   std::string folder = std::filesystem::path(path).parent_path().string();

@@ -11,8 +11,7 @@
 namespace engram::io {
 namespace {
 
-constexpr size_t kSmallFileBytesMax = 4096;
-constexpr uint64_t kZeroFillBytes = uint64_t{1} << 20;
+constexpr uint64_t kZerosBytesMax = uint64_t{1} << 20;
 
 class SimFile final : public File {
  public:
@@ -67,7 +66,7 @@ class SimDirectory final : public Directory {
     ENGRAM_ASSIGN_OR_RETURN(
         const SimNode node,
         disk_->CreateFile(path, SimDisk::Creation::kTruncate));
-    const std::string zeros(std::min(bytes, kZeroFillBytes), '\0');
+    const std::string zeros(std::min(bytes, kZerosBytesMax), '\0');
     for (uint64_t offset = 0; offset < bytes; offset += zeros.size()) {
       const size_t chunk = std::min<uint64_t>(zeros.size(), bytes - offset);
       ENGRAM_RETURN_IF_ERROR(disk_->WriteAll(

@@ -20,7 +20,7 @@ constexpr uint64_t kSearchedBytesMax = uint64_t{64} << 20;
 
 // Zeros of this length end it: nothing was ever written behind them, or the
 // names of few records are not worth the reading.
-constexpr uint64_t kWindowBytes = uint64_t{64} << 10;
+constexpr uint64_t kLossWindowBytes = uint64_t{64} << 10;
 
 bool IsZero(absl::Span<const char> bytes) {
   return bytes.empty() ||
@@ -34,10 +34,10 @@ constexpr size_t kZerosBytes = 256;
 absl::StatusOr<std::vector<char>> ReadDamaged(const SegmentScanner& segment,
                                               uint64_t offset, uint64_t end) {
   std::vector<char> bytes;
-  for (; offset < end; offset += kWindowBytes) {
+  for (; offset < end; offset += kLossWindowBytes) {
     ENGRAM_ASSIGN_OR_RETURN(
         const AlignedBuffer window,
-        segment.ReadRaw(offset, std::min(end, offset + kWindowBytes)));
+        segment.ReadRaw(offset, std::min(end, offset + kLossWindowBytes)));
     if (IsZero(absl::MakeConstSpan(window.data(), window.size()))) break;
     bytes.insert(bytes.end(), window.data(), window.data() + window.size());
   }

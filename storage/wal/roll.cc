@@ -10,8 +10,6 @@
 namespace engram::wal {
 namespace {
 
-constexpr int64_t kTimeoutMicrosMax = int64_t{1} << 60;  // no overflow
-
 // How often Roll() looks whether the log has become idle: the last group of a
 // burst tells nobody that none follows.
 constexpr int64_t kLookMicros = 1'000;
@@ -19,8 +17,7 @@ constexpr int64_t kLookMicros = 1'000;
 }  // namespace
 
 absl::StatusOr<uint64_t> Writer::Roll(int64_t room_timeout_micros) {
-  const int64_t deadline = Clock::System().MonotonicMicros() +
-                           std::min(room_timeout_micros, kTimeoutMicrosMax);
+  const int64_t deadline = DeadlineAfter(room_timeout_micros);
   MutexLock one_at_a_time(roll_mutex_);
   while (!segments_->Reserve()) {
     ENGRAM_RETURN_IF_ERROR(

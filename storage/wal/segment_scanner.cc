@@ -16,7 +16,7 @@ using schema::kWalBlockBytes;
 namespace {
 
 // Fits into a core's cache.
-constexpr size_t kWindowBytes = size_t{64} << 10;
+constexpr size_t kScanWindowBytes = size_t{64} << 10;
 
 }  // namespace
 
@@ -130,9 +130,9 @@ absl::Status SegmentScanner::ForEachHeader(
     absl::FunctionRef<bool(uint64_t, const schema::GroupHeader&)> visit) const {
   limit = std::min(limit, file_bytes_) / kWalBlockBytes * kWalBlockBytes;
   if (offset >= limit) return absl::OkStatus();
-  AlignedBuffer window(std::min<uint64_t>(kWindowBytes, limit - offset));
-  for (; offset + kWalBlockBytes <= limit; offset += kWindowBytes) {
-    const size_t wanted = std::min<uint64_t>(kWindowBytes, limit - offset);
+  AlignedBuffer window(std::min<uint64_t>(kScanWindowBytes, limit - offset));
+  for (; offset + kWalBlockBytes <= limit; offset += kScanWindowBytes) {
+    const size_t wanted = std::min<uint64_t>(kScanWindowBytes, limit - offset);
     ENGRAM_ASSIGN_OR_RETURN(
         const size_t read,
         file_->Read(offset, absl::MakeSpan(window.data(), wanted)));

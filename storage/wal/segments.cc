@@ -24,8 +24,6 @@ constexpr size_t kNumberDigits = 16;
 // How long the preparer rests after it could not make a spare.
 constexpr int64_t kRetryMicros = 200'000;
 
-constexpr int64_t kTimeoutMicrosMax = int64_t{1} << 60;  // no overflow
-
 // What is zero-filled with one write.
 constexpr size_t kEraseBytes = size_t{1} << 20;
 
@@ -108,8 +106,7 @@ bool Segments::WantsSpare() const {
 }
 
 absl::Status Segments::WaitReady(int count, int64_t timeout_micros) {
-  const int64_t deadline = Clock::System().MonotonicMicros() +
-                           std::min(timeout_micros, kTimeoutMicrosMax);
+  const int64_t deadline = DeadlineAfter(timeout_micros);
   MutexLock lock(mutex_);
   while (static_cast<int>(spares_.size()) - reserved_ < count) {
     if (waiting_stopped_) {
@@ -243,8 +240,7 @@ void Segments::StopErasing() {
 }
 
 absl::Status Segments::WaitErased(int64_t timeout_micros) {
-  const int64_t deadline = Clock::System().MonotonicMicros() +
-                           std::min(timeout_micros, kTimeoutMicrosMax);
+  const int64_t deadline = DeadlineAfter(timeout_micros);
   MutexLock lock(mutex_);
   // What others add later is not waited for.
   const std::set<std::string> mine(to_erase_.begin(), to_erase_.end());

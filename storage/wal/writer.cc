@@ -50,9 +50,6 @@ uint64_t DropReserveBytes(uint64_t segment_bytes) {
       segment_bytes / 8 / schema::kWalBlockBytes * schema::kWalBlockBytes);
 }
 
-// Longer waits would overflow when they are added to the time.
-constexpr int64_t kTimeoutMicrosMax = int64_t{1} << 60;
-
 // A failed log has one code whatever made it fail: RESOURCE_EXHAUSTED, say,
 // promises that nothing was written and that it may be tried again.
 absl::Status LogFailure(const absl::Status& status) {
@@ -174,8 +171,7 @@ absl::StatusOr<Writer::Joined> Writer::Join(
         absl::StrCat("write of ", bytes, " bytes, a log segment holds ",
                      record_bytes_max()));
   }
-  const int64_t deadline = Clock::System().MonotonicMicros() +
-                           std::min(room_timeout_micros, kTimeoutMicrosMax);
+  const int64_t deadline = DeadlineAfter(room_timeout_micros);
   Joined joined;
   bool wake = false;
   {

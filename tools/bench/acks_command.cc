@@ -15,6 +15,7 @@
 #include "storage/base/status_macros.h"
 #include "tools/bench/dataset.h"
 #include "tools/bench/noisy_rows.h"
+#include "tools/bench/patience.h"
 #include "tools/bench/run_header.h"
 #include "tools/bench/samples.h"
 #include "tools/bench/scratch_folder.h"
@@ -22,10 +23,9 @@
 namespace engram::bench {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Minutes(30);
 constexpr absl::Duration kSettling = absl::Seconds(2);
-constexpr size_t kBatch = 256;
-constexpr uint64_t kManyBytes = uint64_t{32} << 20;
+constexpr size_t kFillBatch = 256;
+constexpr uint64_t kSavedBytes = uint64_t{32} << 20;
 constexpr int kWriters[] = {1, 8};
 // So small that indexing them takes nothing from what is measured.
 constexpr uint32_t kSmallDimension = 16;
@@ -141,7 +141,7 @@ class AcksMeasurement {
     Lsn last = 0;
     for (uint64_t written = 0; written < records;) {
       WriteBatch batch;
-      for (size_t i = 0; i < kBatch && written < records; ++i, ++written) {
+      for (size_t i = 0; i < kFillBatch && written < records; ++i, ++written) {
         const std::string id = absl::StrCat("observation-", ids_++);
         batch.Observe(large_,
                       {.id = id, .vector = rows_.Next(), .payload = {}});
@@ -168,7 +168,7 @@ class AcksMeasurement {
           Measure("checkpoint of all", kWriters[1], 1, checkpoint));
     }
     return Measure("checkpoint of 32 MiB", writers, options_.runs, checkpoint,
-                   kManyBytes / (dimension_ * sizeof(float)));
+                   kSavedBytes / (dimension_ * sizeof(float)));
   }
 
   // Each run begins with so many observations of the large space.

@@ -15,6 +15,7 @@
 #include "storage/base/status_macros.h"
 #include "tools/bench/dataset.h"
 #include "tools/bench/noisy_rows.h"
+#include "tools/bench/patience.h"
 #include "tools/bench/rocksdb_save.h"
 #include "tools/bench/run_header.h"
 #include "tools/bench/samples.h"
@@ -23,7 +24,6 @@
 namespace engram::bench {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Minutes(30);
 constexpr size_t kBatch = 256;
 constexpr uint64_t kFewRecords = 1000;
 constexpr uint64_t kManyBytes = uint64_t{32} << 20;

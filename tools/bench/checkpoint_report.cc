@@ -5,13 +5,12 @@
 #include "absl/strings/str_format.h"
 #include "nlohmann/json.hpp"
 #include "tools/bench/checkpoint_command.h"
+#include "tools/bench/rounded.h"
 
 namespace engram::bench {
 namespace {
 
 constexpr double kMegabyte = 1e6;
-
-double Rounded(double value) { return std::round(value * 100) / 100; }
 
 }  // namespace
 

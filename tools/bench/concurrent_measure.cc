@@ -12,7 +12,7 @@
 namespace engram::bench {
 namespace {
 
-constexpr uint32_t kEf = 64;
+constexpr uint32_t kReaderEf = 64;
 // What is acknowledged and not yet linked, a search scans: a writer that ran
 // ahead as far as it is allowed to would measure that scan.
 constexpr size_t kBatchesAhead = 2;
@@ -47,8 +47,8 @@ class Reader {
   void Run(Subject& subject, const Matrix& queries) {
     std::vector<Found> found;
     while (!stopping_.load(std::memory_order_relaxed) && status_.ok()) {
-      status_ =
-          subject.Search(queries.row(searches_ % queries.count()), kEf, &found);
+      status_ = subject.Search(queries.row(searches_ % queries.count()),
+                               kReaderEf, &found);
       if (status_.ok()) ++searches_;
     }
     cpu_s_ = ThreadCpuSeconds();
@@ -62,20 +62,21 @@ class Reader {
   std::thread thread_;  // last: begins when all of the above is there
 };
 
-struct Outcome {
+struct BuildOutcome {
   double writer_cpu_s = 0;
   double reader_cpu_s = 0;
   size_t searches = 0;
 };
 
-absl::StatusOr<Outcome> MeasureOne(const Setting& setting, bool with_reader) {
+absl::StatusOr<BuildOutcome> MeasureBuild(const Setting& setting,
+                                          bool with_reader) {
   const Matrix& base = setting.dataset.base;
   const absl::Span<const Item> items = setting.order;
   const size_t half = items.size() / 2;
   ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<EngramSubject> engram,
                           MakeEngram(setting, items.size()));
   ENGRAM_RETURN_IF_ERROR(engram->Insert(base, items.first(half)));
-  Outcome outcome;
+  BuildOutcome outcome;
   const Stopwatch watch;
   std::unique_ptr<Reader> reader;
   if (with_reader) {
@@ -102,8 +103,10 @@ absl::Status MeasureConcurrent(const Setting& setting) {
   Samples samples;
   for (int run = 0; run < setting.options.runs; ++run) {
     setting.report.Progress(absl::StrCat("writer and reader, run ", run + 1));
-    ENGRAM_ASSIGN_OR_RETURN(const Outcome alone, MeasureOne(setting, false));
-    ENGRAM_ASSIGN_OR_RETURN(const Outcome both, MeasureOne(setting, true));
+    ENGRAM_ASSIGN_OR_RETURN(const BuildOutcome alone,
+                            MeasureBuild(setting, false));
+    ENGRAM_ASSIGN_OR_RETURN(const BuildOutcome both,
+                            MeasureBuild(setting, true));
     samples.Add(run, kEngram, kAlone, count / alone.writer_cpu_s);
     samples.Add(run, kEngram, kWithReader, count / both.writer_cpu_s);
     samples.Add(run, kEngram, kSlowdown,
@@ -112,7 +115,7 @@ absl::Status MeasureConcurrent(const Setting& setting) {
                 static_cast<double>(both.searches) / both.reader_cpu_s);
   }
   Json row = RowOf(setting, kConcurrent, kEngram);
-  row["ef"] = kEf;
+  row["ef"] = kReaderEf;
   for (const char* const key : {kAlone, kWithReader, kSlowdown, kReaderQps}) {
     SetIfAny(&row, key, samples.MedianOf(kEngram, key));
   }

@@ -15,30 +15,28 @@ namespace {
 
 constexpr size_t kCopied = 125;
 constexpr size_t kCopies = 200;
-constexpr uint32_t kEf = 100;  // the default of a search
+constexpr uint32_t kDefaultEf = 100;  // the default of a search
 
-struct Outcome {
+struct CopiesOutcome {
   double inserts_per_s = 0;
   double recall = 0;
   uint64_t unreachable = 0;
 };
 
-absl::StatusOr<Outcome> MeasureOne(const Setting& setting,
-                                   const std::string& engine,
-                                   const DuplicateSet& set,
-                                   const std::vector<Item>& items,
-                                   const std::vector<double>& farthest) {
+absl::StatusOr<CopiesOutcome> MeasureCopies(
+    const Setting& setting, const std::string& engine, const DuplicateSet& set,
+    const std::vector<Item>& items, const std::vector<double>& farthest) {
   ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<Subject> subject,
                           MakeSubject(setting, engine, items.size()));
   const Matrix& base = setting.dataset.base;
-  Outcome outcome;
+  CopiesOutcome outcome;
   const Stopwatch watch;
   ENGRAM_RETURN_IF_ERROR(subject->Insert(base, items));
   outcome.inserts_per_s =
       static_cast<double>(items.size()) / watch.Read().wall_s;
   ENGRAM_RETURN_IF_ERROR(subject->Settle());
   ENGRAM_ASSIGN_OR_RETURN(const Answers answers,
-                          SearchAll(*subject, set.queries, kEf));
+                          SearchAll(*subject, set.queries, kDefaultEf));
   outcome.recall = RecallByDistance(
       answers, set.queries, setting.dataset.metric, farthest,
       [&](uint32_t id) { return base.row(set.row_of_id[id]); });
@@ -73,17 +71,17 @@ absl::Status MeasureDuplicates(const Setting& setting) {
   for (const std::string& engine : engines) {
     setting.report.Progress(absl::StrCat("duplicates in ", engine));
     ENGRAM_ASSIGN_OR_RETURN(
-        const Outcome outcome,
-        MeasureOne(setting, engine, set, set.all, set.farthest_all));
+        const CopiesOutcome outcome,
+        MeasureCopies(setting, engine, set, set.all, set.farthest_all));
     ENGRAM_ASSIGN_OR_RETURN(
-        const Outcome unique,
-        MeasureOne(setting, engine, set, set.unique, set.farthest_unique));
+        const CopiesOutcome unique,
+        MeasureCopies(setting, engine, set, set.unique, set.farthest_unique));
     samples.Add(0, engine, kInsertsPerSecond, outcome.inserts_per_s);
     Json row = RowOf(setting, kDuplicates, engine);
     row["rows"] = set.all.size();
     row["copied"] = kCopied;
     row["copies"] = kCopies;
-    row["ef"] = kEf;
+    row["ef"] = kDefaultEf;
     row[kInsertsPerSecond] = outcome.inserts_per_s;
     row["recall"] = outcome.recall;
     row["recall_unique"] = unique.recall;

@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "storage/base/status_macros.h"
+#include "tools/bench/patience.h"
 
 namespace engram::bench {
 namespace {
@@ -18,7 +19,6 @@ namespace {
 constexpr char kSpaceName[] = "bench";
 constexpr size_t kBatchRecords = 256;
 constexpr size_t kBatchBytes = size_t{1} << 20;
-constexpr absl::Duration kPatience = absl::Hours(1);
 // Then the space's own limit of pending records is the only one.
 constexpr size_t kAnyNumber = std::numeric_limits<size_t>::max();
 

@@ -9,12 +9,11 @@
 #include <string>
 #include <utility>
 
+#include "tools/bench/patience.h"
 #include "tools/bench/stopwatch.h"
 
 namespace engram::bench {
 namespace {
-
-constexpr absl::Duration kPatience = absl::Minutes(10);
 
 // Scheduled arrivals come in bursts, as from sockets that are read now and
 // then. A driver that sleeps before each of them takes a worker's processor as

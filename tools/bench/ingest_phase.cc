@@ -13,6 +13,7 @@
 #include "tools/bench/ingest_searcher.h"
 #include "tools/bench/ingest_timeline.h"
 #include "tools/bench/ingest_turns.h"
+#include "tools/bench/patience.h"
 #include "tools/bench/stopwatch.h"
 #include "tools/bench/tail_searcher.h"
 #include "tools/bench/wal_command.h"
@@ -20,7 +21,6 @@
 namespace engram::bench {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Minutes(10);
 constexpr int kRecallSearches = 100;
 constexpr int kRetryProbes = 5;
 constexpr int kRetryRecords = 2000;

@@ -6,13 +6,12 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "nlohmann/json.hpp"
+#include "tools/bench/rounded.h"
 
 namespace engram::bench {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-double Rounded(double value) { return std::round(value * 1000) / 1000; }
 
 template <typename Value>
 Json OrNull(const std::optional<Value>& value) {

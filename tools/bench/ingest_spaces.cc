@@ -8,11 +8,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/base/status_macros.h"
+#include "tools/bench/patience.h"
 
 namespace engram::bench {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Hours(1);
 constexpr size_t kPreloadBatch = 128;
 
 // Of a record besides its vector, more than enough.

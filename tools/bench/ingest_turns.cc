@@ -3,14 +3,11 @@
 #include <string>
 
 #include "storage/base/status_macros.h"
+#include "tools/bench/patience.h"
 #include "tools/bench/stopwatch.h"
 
 namespace engram::bench {
-namespace {
-
-constexpr absl::Duration kPatience = absl::Minutes(10);
-
-}  // namespace
+namespace {}  // namespace
 
 absl::StatusOr<IngestOffered> OfferInTurns(double seconds, uint32_t at_a_time,
                                            NoisyRows* rows,

@@ -7,20 +7,13 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "nlohmann/json.hpp"
+#include "tools/bench/rounded.h"
+#include "tools/bench/samples.h"
 
 namespace engram::bench {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-double Rounded(double value) { return std::round(value * 1000) / 1000; }
-
-// Of an odd number of values the middle one.
-double Median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 // Random to home, of each pair of slices: what others do to the machine does it
 // to both.

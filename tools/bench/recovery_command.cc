@@ -20,14 +20,14 @@
 #include "storage/base/unique_fd.h"
 #include "tools/bench/dataset.h"
 #include "tools/bench/noisy_rows.h"
+#include "tools/bench/patience.h"
 #include "tools/bench/run_header.h"
 #include "tools/bench/scratch_folder.h"
 
 namespace engram::bench {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Minutes(30);
-constexpr uint64_t kBatch = 64;
+constexpr uint64_t kTurn = 64;
 
 double MillisSince(absl::Time begin) {
   return absl::ToDoubleMilliseconds(absl::Now() - begin);
@@ -54,7 +54,7 @@ absl::StatusOr<std::vector<Space>> OpenSpaces(Db* db,
 
 // Which space an observation goes to: each gets a batch in turn.
 uint64_t SpaceOf(uint64_t number, uint64_t spaces) {
-  return number / kBatch % spaces;
+  return number / kTurn % spaces;
 }
 
 // The process that is killed. Writes batch after batch, and to `progress` how
@@ -78,7 +78,7 @@ absl::Status WriteUntilKilled(const RecoveryOptions& options,
     }
     WriteBatch batch;
     Space& space = spaces[SpaceOf(number, spaces.size())];
-    for (uint64_t i = 0; i < kBatch; ++i) {
+    for (uint64_t i = 0; i < kTurn; ++i) {
       const std::string id = NameOf(number++);
       batch.Observe(space, {.id = id, .vector = rows.Next(), .payload = {}});
     }
@@ -147,7 +147,7 @@ absl::StatusOr<RecoveryRow> ComeBack(const RecoveryOptions& options,
   for (uint64_t number = 0; number < acknowledged; ++number) {
     const absl::Span<const float> vector = rows.Next();
     // Those before it would be overwritten anyway.
-    if (number % kBatch != kBatch - 1) continue;
+    if (number % kTurn != kTurn - 1) continue;
     Last& last = lasts[SpaceOf(number, options.spaces)];
     last.number = number;
     last.vector.assign(vector.begin(), vector.end());

@@ -5,14 +5,9 @@
 #include "absl/strings/str_format.h"
 #include "nlohmann/json.hpp"
 #include "tools/bench/recovery_command.h"
+#include "tools/bench/rounded.h"
 
 namespace engram::bench {
-namespace {
-
-double Rounded(double value) { return std::round(value * 100) / 100; }
-
-}  // namespace
-
 std::vector<std::string> RecoveryTable(const std::vector<RecoveryRow>& rows) {
   std::vector<std::string> lines = {
       absl::StrFormat("%12s %9s %8s %15s %13s %11s %5s %6s", "ACKNOWLEDGED",

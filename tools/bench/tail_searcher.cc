@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/base/status_macros.h"
+#include "tools/bench/patience.h"
 #include "tools/bench/stopwatch.h"
 #include "tools/bench/wal_command.h"
 
@@ -14,7 +15,6 @@ namespace {
 
 constexpr int kIdleSearches = 200;
 constexpr double kFullShare = 0.9;
-constexpr absl::Duration kPatience = absl::Minutes(1);
 
 }  // namespace
 

@@ -18,6 +18,7 @@
 #include "tools/bench/dataset.h"
 #include "tools/bench/machine.h"
 #include "tools/bench/noisy_rows.h"
+#include "tools/bench/patience.h"
 #include "tools/bench/plot_file.h"
 #include "tools/bench/run_header.h"
 #include "tools/bench/scratch_folder.h"
@@ -25,10 +26,9 @@
 namespace engram::bench {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Minutes(30);
 constexpr absl::Duration kSampling = absl::Milliseconds(100);
 constexpr size_t kRows = 2000;  // of the set, so that it hardly counts
-constexpr size_t kBatch = 256;
+constexpr size_t kSpaceBatch = 256;
 constexpr double kMegabyte = 1e6;
 
 double MillisSince(absl::Time begin) {
@@ -153,7 +153,7 @@ class TenantsMeasurement {
     for (Space& space : spaces_) {
       for (uint32_t written = 0; written < options_.observations;) {
         WriteBatch batch;
-        for (size_t i = 0; i < kBatch && written < options_.observations;
+        for (size_t i = 0; i < kSpaceBatch && written < options_.observations;
              ++i, ++written) {
           const absl::Span<const float> row = rows_.Next();
           if (written == 0) first_rows_.emplace_back(row.begin(), row.end());

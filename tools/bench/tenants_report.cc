@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "nlohmann/json.hpp"
+#include "tools/bench/rounded.h"
 #include "tools/bench/svg.h"
 #include "tools/bench/tenants_command.h"
 
@@ -16,8 +17,6 @@ constexpr double kWidth = 760;
 constexpr double kHeight = 360;
 constexpr SvgBox kBox = {84, 40, 736, 306};
 constexpr int kGridLines = 5;
-
-double Rounded(double value) { return std::round(value * 1000) / 1000; }
 
 nlohmann::ordered_json ToJson(const CallTimes& times) {
   return {{"p50", Rounded(times.p50)},

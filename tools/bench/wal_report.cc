@@ -6,12 +6,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "nlohmann/json.hpp"
+#include "tools/bench/rounded.h"
 #include "tools/bench/wal_command.h"
 
 namespace engram::bench {
 namespace {
-
-double Rounded(double value) { return std::round(value * 100) / 100; }
 
 std::string RatioText(const WalRow& row, const char* path) {
   const auto found = row.ratio.find(path);

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "storage/base/mutex.h"
 #include "storage/base/status_macros.h"
+#include "tools/demo/elapsed.h"
 
 namespace engram::demo {
 namespace {
@@ -21,13 +22,6 @@ constexpr size_t kThreadsPerAgent = 4;
 
 // Of so many observations one is followed until it is indexed.
 constexpr size_t kFollowedOneIn = 16;
-
-constexpr absl::Duration kIndexedTimeout = absl::Seconds(30);
-
-double MicrosSince(steady_clock::time_point begin) {
-  return std::chrono::duration<double, std::micro>(steady_clock::now() - begin)
-      .count();
-}
 
 // One agent at work: some threads that observe, and one that follows what they
 // observed until it is indexed.

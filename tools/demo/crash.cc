@@ -17,6 +17,7 @@
 #include "storage/base/status_macros.h"
 #include "tools/demo/agents.h"
 #include "tools/demo/child_process.h"
+#include "tools/demo/elapsed.h"
 
 namespace engram::demo {
 namespace {
@@ -25,7 +26,6 @@ using std::chrono::steady_clock;
 
 constexpr char kSpaceName[] = "witness";
 constexpr size_t kChildThreads = 8;
-constexpr absl::Duration kIndexedTimeout = absl::Seconds(30);
 
 // report := word: u32, with kAcknowledgedBit set after it
 // Smaller than what a pipe takes at once, so reports do not mix.
@@ -170,11 +170,6 @@ absl::StatusOr<size_t> CheckFates(const Space& space, const Words& words,
     if (fate == Fate::kInFlight) ++survived;
   }
   return survived;
-}
-
-double MicrosSince(steady_clock::time_point begin) {
-  return std::chrono::duration<double, std::micro>(steady_clock::now() - begin)
-      .count();
 }
 
 }  // namespace
