@@ -5,18 +5,13 @@
 
 #include <functional>
 
+#include "tests/support/slow_build.h"
+
 namespace engram::testing {
 
 // Whether what runs in a child may start threads, as every database does:
 // ThreadSanitizer ends a forked child that does.
-#if defined(__SANITIZE_THREAD__)
-inline constexpr bool kChildrenMayStartThreads = false;
-#elif defined(__has_feature)
-inline constexpr bool kChildrenMayStartThreads =
-    !__has_feature(thread_sanitizer);
-#else
-inline constexpr bool kChildrenMayStartThreads = true;
-#endif
+inline constexpr bool kChildrenMayStartThreads = !kThreadSanitizer;
 
 // Forks, runs `body` in the child and ends that with _exit(): nothing is
 // closed, flushed or destroyed. Returns what `body` returned, 0..255, or -1 if

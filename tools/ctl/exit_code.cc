@@ -11,12 +11,13 @@
 namespace engram::ctl {
 namespace {
 
-constexpr char kPayload[] = "engram-ctl/exit-code";
+constexpr char kExitCodePayload[] = "engram-ctl/exit-code";
 
 }  // namespace
 
 absl::Status WithExitCode(absl::Status status, ExitCode code) {
-  status.SetPayload(kPayload, absl::Cord(absl::StrCat(static_cast<int>(code))));
+  status.SetPayload(kExitCodePayload,
+                    absl::Cord(absl::StrCat(static_cast<int>(code))));
   return status;
 }
 
@@ -39,7 +40,8 @@ absl::Status OpenError(absl::Status status) {
 
 ExitCode ExitCodeOf(const absl::Status& status) {
   if (status.ok()) return ExitCode::kOk;
-  const absl::optional<absl::Cord> payload = status.GetPayload(kPayload);
+  const absl::optional<absl::Cord> payload =
+      status.GetPayload(kExitCodePayload);
   int code = 0;
   if (payload.has_value() && absl::SimpleAtoi(std::string(*payload), &code)) {
     return static_cast<ExitCode>(code);

@@ -36,8 +36,9 @@ TEST(MutexTest, ExcludesOtherThreads) {
 bool TryFromAnotherThread(Mutex& mutex) {
   bool taken = false;
   std::thread([&] {
-    taken = mutex.TryLock();
-    if (taken) mutex.Unlock();
+    if (!mutex.TryLock()) return;
+    mutex.Unlock();
+    taken = true;
   }).join();
   return taken;
 }
