@@ -16,12 +16,15 @@ constexpr double kMegabyte = 1e6;
 
 std::string CheckpointRowJson(const CheckpointRow& row) {
   nlohmann::ordered_json object = {
-      {"measurement", "checkpoint"},   {"case", row.name},
-      {"records", row.records},        {"data_bytes", row.data_bytes},
-      {"ms", Rounded(row.millis)},     {"pause_ms", Rounded(row.pause_millis)},
+      {"measurement", "checkpoint"},
+      {"case", row.name},
+      {"records", row.records},
+      {"data_bytes", row.data_bytes},
+      {"ms", RoundedToHundredths(row.millis)},
+      {"pause_ms", RoundedToHundredths(row.pause_millis)},
       {"bytes", std::round(row.bytes)}};
   if (row.rocksdb_millis > 0) {
-    object["rocksdb_ms"] = Rounded(row.rocksdb_millis);
+    object["rocksdb_ms"] = RoundedToHundredths(row.rocksdb_millis);
   }
   return object.dump();
 }
@@ -46,8 +49,8 @@ std::vector<std::string> CheckpointTable(
 std::string ReopenRowJson(const ReopenRow& row) {
   const nlohmann::ordered_json object = {
       {"measurement", "reopen"},
-      {"open_ms", Rounded(row.open_millis)},
-      {"first_search_ms", Rounded(row.first_search_millis)},
+      {"open_ms", RoundedToHundredths(row.open_millis)},
+      {"first_search_ms", RoundedToHundredths(row.first_search_millis)},
       {"bytes", std::round(row.bytes)}};
   return object.dump();
 }
@@ -64,8 +67,8 @@ std::string OverwriteRowJson(const OverwriteRow& row) {
   const nlohmann::ordered_json object = {
       {"measurement", "overwrite"},
       {"overwrites", row.overwrites},
-      {"space_amplification", Rounded(row.before_compact)},
-      {"after_compact", Rounded(row.after_compact)}};
+      {"space_amplification", RoundedToHundredths(row.before_compact)},
+      {"after_compact", RoundedToHundredths(row.after_compact)}};
   return object.dump();
 }
 

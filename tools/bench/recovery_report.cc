@@ -27,10 +27,10 @@ std::string RecoveryJson(const RecoveryRow& row) {
       {"measurement", "recovery"},
       {"acknowledged", row.acknowledged},
       {"replayed", row.replayed},
-      {"open_ms", Rounded(row.open_millis)},
-      {"first_answer_ms", Rounded(row.first_millis)},
-      {"all_spaces_ms", Rounded(row.all_millis)},
-      {"indexed_ms", Rounded(row.indexed_millis)},
+      {"open_ms", RoundedToHundredths(row.open_millis)},
+      {"first_answer_ms", RoundedToHundredths(row.first_millis)},
+      {"all_spaces_ms", RoundedToHundredths(row.all_millis)},
+      {"indexed_ms", RoundedToHundredths(row.indexed_millis)},
       {"lost", row.lost},
       {"wrong", row.wrong}};
   return object.dump();

@@ -32,7 +32,8 @@ double Percentile(std::vector<float>* values, double part) {
 
 std::string WalRowJson(const WalRow& row) {
   nlohmann::ordered_json ratio = nlohmann::ordered_json::object();
-  for (const auto& [path, value] : row.ratio) ratio[path] = Rounded(value);
+  for (const auto& [path, value] : row.ratio)
+    ratio[path] = RoundedToHundredths(value);
   const nlohmann::ordered_json object = {
       {"measurement", "wal"},
       {"path", row.path},
@@ -43,9 +44,9 @@ std::string WalRowJson(const WalRow& row) {
       {"records_per_s", std::round(row.records_per_s)},
       {"bytes_per_s", std::round(row.bytes_per_s)},
       {"ack_us",
-       {{"p50", Rounded(row.ack_p50_us)},
-        {"p99", Rounded(row.ack_p99_us)},
-        {"p999", Rounded(row.ack_p999_us)}}},
+       {{"p50", RoundedToHundredths(row.ack_p50_us)},
+        {"p99", RoundedToHundredths(row.ack_p99_us)},
+        {"p999", RoundedToHundredths(row.ack_p999_us)}}},
       {"ratio", ratio}};
   return object.dump();
 }
