@@ -82,6 +82,22 @@ absl::StatusOr<std::vector<std::string>> ListFamilies(
   return names;
 }
 
+// RocksDB makes a log of its own whenever it is opened, and removes it when
+// what it held was flushed. Nothing is ever written to it here, so each one
+// would stay, and be read: 39 of them made opening 45 ms slower.
+absl::Status RemoveEmptyLogs(rocksdb::Env* env, const std::string& path) {
+  std::vector<std::string> names;
+  ENGRAM_RETURN_IF_ERROR(ToStatus(env->GetChildren(path, &names)));
+  for (const std::string& name : names) {
+    if (!absl::EndsWith(name, ".log")) continue;
+    const std::string log = absl::StrCat(path, "/", name);
+    uint64_t bytes = 0;
+    ENGRAM_RETURN_IF_ERROR(ToStatus(env->GetFileSize(log, &bytes)));
+    if (bytes == 0) ENGRAM_RETURN_IF_ERROR(ToStatus(env->DeleteFile(log)));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 Store::Store(std::string scratch_path, const StoreOptions& options)
@@ -108,6 +124,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
     ENGRAM_RETURN_IF_ERROR(ToStatus(store->env_->CreateDirIfMissing(path)));
     ENGRAM_RETURN_IF_ERROR(
         ResetScratch(store->env_.get(), store->scratch_path_));
+    ENGRAM_RETURN_IF_ERROR(RemoveEmptyLogs(store->env_.get(), path));
   }
   ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                           ListFamilies(path, db_options));

@@ -184,8 +184,10 @@ absl::Status Recovery::ScanOpen(const SegmentFile& segment, bool last,
   if (options_.live) {
     // Before anything else is read: while we read, the owner writes groups
     // that vouch for what was not there yet when we were at that place.
-    ENGRAM_ASSIGN_OR_RETURN(vouched_before_, segment.scanner->FindDurable(
-                                                 schema::kGroupsOffset, limit));
+    ENGRAM_ASSIGN_OR_RETURN(
+        const SegmentScanner::Headers headers,
+        segment.scanner->ReadHeaders(schema::kGroupsOffset, limit));
+    vouched_before_ = headers.durable_lsn;
   }
   uint64_t& offset = *end_offset;
   offset = schema::kGroupsOffset;
@@ -236,6 +238,8 @@ absl::Status Recovery::Judge(const SegmentFile& segment, bool last,
                              bool* ended) {
   const uint64_t limit = segment.scanner->file_bytes();
   Lsn durable = log_.durable_lsn;
+  // Nearly always there is none, and the rest of the segment is read once.
+  bool any_behind = true;
   if (last) {
     durable = std::max({durable, options_.known_durable_lsn, low_water_lsn_});
   }
@@ -244,13 +248,17 @@ absl::Status Recovery::Judge(const SegmentFile& segment, bool last,
     *ended = next_lsn_ > durable;
     if (*ended) return absl::OkStatus();
   } else {
-    ENGRAM_ASSIGN_OR_RETURN(const Lsn vouched,
-                            segment.scanner->FindDurable(*offset, limit));
-    durable = std::max(durable, vouched);
+    ENGRAM_ASSIGN_OR_RETURN(const SegmentScanner::Headers headers,
+                            segment.scanner->ReadHeaders(*offset, limit));
+    durable = std::max(durable, headers.durable_lsn);
+    any_behind = headers.any;
   }
   uint64_t next_offset = limit;
-  ENGRAM_ASSIGN_OR_RETURN(const std::unique_ptr<ScannedGroup> next,
-                          NextBehind(segment, *offset, limit, &next_offset));
+  std::unique_ptr<ScannedGroup> next;
+  if (any_behind) {
+    ENGRAM_ASSIGN_OR_RETURN(next,
+                            NextBehind(segment, *offset, limit, &next_offset));
+  }
   if (next != nullptr && next->header.first_lsn == next_lsn_) {
     Warn(segment,
          absl::StrCat("damage at offset ", *offset, " in a marker: ", why));

@@ -148,15 +148,16 @@ absl::Status SegmentScanner::ForEachHeader(
   return absl::OkStatus();
 }
 
-absl::StatusOr<Lsn> SegmentScanner::FindDurable(uint64_t offset,
-                                                uint64_t limit) const {
-  Lsn durable = 0;
+absl::StatusOr<SegmentScanner::Headers> SegmentScanner::ReadHeaders(
+    uint64_t offset, uint64_t limit) const {
+  Headers headers;
   ENGRAM_RETURN_IF_ERROR(ForEachHeader(
-      offset, limit, [&durable](uint64_t, const schema::GroupHeader& header) {
-        durable = std::max(durable, header.durable_lsn);
+      offset, limit, [&headers](uint64_t, const schema::GroupHeader& header) {
+        headers.any = true;
+        headers.durable_lsn = std::max(headers.durable_lsn, header.durable_lsn);
         return true;
       }));
-  return durable;
+  return headers;
 }
 
 absl::StatusOr<std::unique_ptr<ScannedGroup>> SegmentScanner::FindGroup(

@@ -61,10 +61,14 @@ class SegmentScanner {
                                                      uint64_t limit,
                                                      std::string* why) const;
 
-  // Looks at every block from `offset` to `limit` and returns the largest
-  // durable_lsn that an intact group header of this segment vouches for, 0 if
-  // there is none.
-  absl::StatusOr<Lsn> FindDurable(uint64_t offset, uint64_t limit) const;
+  // What the intact group headers of this segment say together.
+  struct Headers {
+    bool any = false;
+    Lsn durable_lsn = 0;  // the largest one that they vouch for
+  };
+
+  // Looks at every block from `offset` to `limit`.
+  absl::StatusOr<Headers> ReadHeaders(uint64_t offset, uint64_t limit) const;
 
   // What a group must be at least to be found.
   struct Place {

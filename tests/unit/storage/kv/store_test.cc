@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <thread>
 #include <vector>
 
@@ -88,6 +89,22 @@ TEST_F(StoreTest, AScanThatIsUnderWayOutlivesTheDropOfItsFamily) {
       });
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_THAT(keys, ElementsAre("r/a", "r/b", "r/c"));
+}
+
+// --- Opening -----------------------------------------------------------------
+
+TEST_F(StoreTest, OpeningOftenLeavesNoMoreFilesThanOpeningOnce) {
+  OpenWithFamily();
+  Commit({{"r/a", "1"}});
+  const auto count = [this] {
+    const std::filesystem::directory_iterator files(path());
+    return std::distance(begin(files), end(files));
+  };
+  Open();
+  const auto files = count();
+  for (int i = 0; i < 5; ++i) Open();
+  EXPECT_EQ(count(), files);
+  EXPECT_EQ(*store_->Get(kFamily, "r/a"), "1");
 }
 
 // --- Reads -------------------------------------------------------------------
