@@ -46,7 +46,8 @@ class Segments {
   static constexpr int kSparesKept = 6;
 
   // `directory` outlives the object. `live` are the segments that recovery
-  // found. Removes leftover spare files, and starts to make new ones.
+  // found. Spares that an earlier owner left serve again if they have the size
+  // of a segment, and are removed if not; more are made meanwhile.
   static absl::StatusOr<std::unique_ptr<Segments>> Open(
       io::Directory* directory, const SegmentsOptions& options,
       absl::Span<const uint64_t> live);
@@ -107,13 +108,14 @@ class Segments {
 
   struct Spare {
     std::string name;
-    bool used = false;  // holds what was logged once
+    bool used = false;  // may hold what was logged once
   };
 
   void PrepareLoop();
   void MakeSpare() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EraseOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status RemoveLeftovers();
+  absl::Status AdoptLeftovers();
+  bool IsWhole(const std::string& name) const;
   absl::Status ZeroFill(const std::string& name) const;
   bool WantsSpare() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

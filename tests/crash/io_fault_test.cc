@@ -43,6 +43,7 @@ bool RunWithFault(const io::SimFault& fault, uint64_t seed) {
   {
     Workload workload(&machine, run.history.get(), kSeed);
     workload.set_admission_timeout(absl::Milliseconds(20));
+    workload.set_erase_timeout(absl::Seconds(1));
     if (!workload.Run(kSize).ok()) workload.TryOn(kStepsAfterFault);
     acknowledged_after_failed_sync = workload.acknowledged_after_failed_sync();
   }

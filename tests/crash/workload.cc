@@ -16,8 +16,6 @@ constexpr uint32_t kDimension = 8;
 constexpr uint64_t kIdsPerClient = 12;
 constexpr uint64_t kPayloadBytesMax = 200;
 constexpr char kLogFiles[] = ".log";
-constexpr absl::Duration kEraseTimeout = absl::Minutes(2);
-
 SpaceOptions OptionsOf(int kind) {
   SpaceOptions options;
   options.dimension = kDimension;
@@ -232,7 +230,7 @@ absl::Status Workload::EraseOne() {
   Step step;
   step.writes.push_back({name, *found, "", /*remove=*/true});
   const size_t place = Begin(0, std::move(step));
-  const absl::StatusOr<Lsn> lsn = space.Erase(*found, kEraseTimeout);
+  const absl::StatusOr<Lsn> lsn = space.Erase(*found, erase_timeout_);
   ENGRAM_RETURN_IF_ERROR(Finish(0, place, lsn.status(), lsn.value_or(0)));
   // Others begin with an empty one's.
   if (absl::EndsWith(stored.payload, ":")) return absl::OkStatus();

@@ -49,6 +49,9 @@ class Workload {
     write_options_.admission_timeout = timeout;
   }
 
+  // How long an erase is tried, which a file that cannot be removed holds up.
+  void set_erase_timeout(absl::Duration timeout) { erase_timeout_ = timeout; }
+
   // Whether a step was acknowledged that began after the sync of a file of the
   // log had failed.
   bool acknowledged_after_failed_sync() const {
@@ -84,6 +87,7 @@ class Workload {
   std::vector<std::string> spaces_;
   int temporary_spaces_ = 0;
   WriteOptions write_options_;
+  absl::Duration erase_timeout_ = absl::Minutes(2);
   std::atomic<bool> acknowledged_after_failed_sync_{false};
 };
 

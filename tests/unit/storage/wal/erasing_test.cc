@@ -122,6 +122,45 @@ TEST_F(ErasingTest, AFileThatCannotBeOverwrittenIsRemoved) {
   segments_->StopErasing();
 }
 
+TEST_F(ErasingTest, AFileOfZerosThatCannotBeRemovedIsErasedNonetheless) {
+  constexpr int kMany = Segments::kSparesKept + 4;
+  for (int number = 1; number <= kMany; ++number) {
+    Take(static_cast<uint64_t>(number));
+  }
+  directory_.SetFault([](const DiskOperation& operation, uint64_t*) {
+    return operation.kind == DiskOperation::Kind::kRemove
+               ? absl::InternalError("not permitted")
+               : absl::OkStatus();
+  });
+  segments_->StartErasing();
+  for (int number = 1; number <= kMany; ++number) {
+    ASSERT_TRUE(segments_->Recycle(static_cast<uint64_t>(number)).ok());
+  }
+  const absl::Status status = segments_->WaitErased(kLongMicros);
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(CountWritten(), 0u);
+  segments_->StopErasing();
+}
+
+TEST_F(ErasingTest, AFileThatIsGoneHoldsNothingOnceThatIsDurable) {
+  Take(1);
+  int syncs = 0;
+  directory_.SetFault([&syncs](const DiskOperation& operation, uint64_t*) {
+    if (operation.kind == DiskOperation::Kind::kWrite) {
+      return absl::InternalError("bad block");
+    }
+    const bool refused =
+        operation.kind == DiskOperation::Kind::kDirectorySync && ++syncs == 2;
+    return refused ? absl::InternalError("not now") : absl::OkStatus();
+  });
+  segments_->StartErasing();
+  ASSERT_TRUE(segments_->Recycle(1).ok());  // the first sync
+  const absl::Status status = segments_->WaitErased(kLongMicros);
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_GE(syncs, 3);
+  segments_->StopErasing();
+}
+
 TEST_F(ErasingTest, WhatStandsInTheWayIsNamedAndTriedAgain) {
   Take(1);
   directory_.SetFault([](const DiskOperation& operation, uint64_t*) {

@@ -59,15 +59,78 @@ TEST(SegmentsTest, KeepsTwoSparesOfZeros) {
   }
 }
 
-TEST(SegmentsTest, RemovesTheSparesOfAnEarlierOwnerAndNothingElse) {
+TEST(SegmentsTest, RemovesSparesOfAnotherSizeAndNothingElse) {
   MemoryDirectory directory;
   directory.SetFault(RefuseToCreate());
   directory.SetContents("spare-9", "half");
+  directory.SetContents("spare-8", std::string(kSegmentBytes + 1, 'x'));
+  directory.SetContents("spare-x", std::string(kSegmentBytes, 'x'));
   directory.SetContents("notes", "x");
   directory.SetContents(SegmentFileName(3), "x");
   const auto segments = OpenSegments(&directory);
   EXPECT_EQ(*directory.List(),
             (std::vector<std::string>{SegmentFileName(3), "notes"}));
+}
+
+TEST(SegmentsTest, ASpareOfAnEarlierOwnerServesAgainWithoutBeingWritten) {
+  MemoryDirectory directory;
+  directory.SetFault(RefuseToCreate());
+  directory.SetContents("spare-5", std::string(kSegmentBytes, 'x'));
+  const auto segments = OpenSegments(&directory);
+  ASSERT_EQ(segments->ready(), 1);
+  ASSERT_TRUE(segments->Take(HeaderOf(1)).ok());
+  EXPECT_EQ(*directory.List(), std::vector<std::string>{SegmentFileName(1)});
+  // Whatever it was when the power failed, it is a whole file now.
+  directory.LosePower();
+  EXPECT_EQ(directory.Contents(SegmentFileName(1)).size(), kSegmentBytes);
+}
+
+TEST(SegmentsTest, NewSparesTakeTheNamesOfNoneThatIsThere) {
+  MemoryDirectory directory;
+  directory.SetContents("spare-0", std::string(kSegmentBytes, 'x'));
+  const auto segments = OpenSegments(&directory);
+  ASSERT_TRUE(segments->WaitReady(Segments::kSpares, kLongMicros).ok());
+  EXPECT_EQ(*directory.List(),
+            (std::vector<std::string>{"spare-0", "spare-1"}));
+  EXPECT_EQ(directory.Contents("spare-0"), std::string(kSegmentBytes, 'x'));
+}
+
+TEST(SegmentsTest, NoMoreSparesAreKeptThanOfSegmentsThatAreGivenBack) {
+  MemoryDirectory directory;
+  directory.SetFault(RefuseToCreate());
+  for (int i = 0; i < 12; ++i) {
+    directory.SetContents(absl::StrCat("spare-", i),
+                          std::string(kSegmentBytes, 'x'));
+  }
+  const auto segments = OpenSegments(&directory);
+  EXPECT_EQ(segments->ready(), Segments::kSparesKept);
+  EXPECT_EQ(directory.List()->size(), static_cast<size_t>(segments->ready()));
+}
+
+TEST(SegmentsTest, NoMoreSparesAreKeptThanTheLimitOfTheLogAllows) {
+  MemoryDirectory directory;
+  directory.SetFault(RefuseToCreate());
+  for (int i = 0; i < 5; ++i) {
+    directory.SetContents(absl::StrCat("spare-", i),
+                          std::string(kSegmentBytes, 'x'));
+  }
+  const auto segments = OpenSegments(&directory, /*segments_max=*/4, {1, 2});
+  EXPECT_EQ(segments->ready(), 2);
+}
+
+TEST(SegmentsTest, AnErasureCoversTheSparesOfAnEarlierOwner) {
+  MemoryDirectory directory;
+  directory.SetContents("spare-0", std::string(kSegmentBytes, 'x'));
+  const auto segments = OpenSegments(&directory);
+  segments->StartErasing();
+  ASSERT_TRUE(segments->WaitErased(kLongMicros).ok());
+  segments->StopErasing();
+  // The preparer is done.
+  ASSERT_TRUE(segments->WaitReady(Segments::kSpares, kLongMicros).ok());
+  const std::vector<std::string> names = *directory.List();
+  for (const std::string& name : names) {
+    EXPECT_EQ(directory.Contents(name), std::string(kSegmentBytes, '\0'));
+  }
 }
 
 TEST(SegmentsTest, TakeWritesBothHeadersBeforeTheNameIsThere) {
