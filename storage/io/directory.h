@@ -44,6 +44,10 @@ class File {
 
   virtual absl::StatusOr<uint64_t> Size() const = 0;
 
+  // Whether parts of it take no room on the disk yet, so that writing to them
+  // may find that full.
+  virtual absl::StatusOr<bool> HasHoles() const { return false; }
+
   // Fills out[0, n) from `offset` and returns n, which is less than
   // out.size() only at the end of the file.
   virtual absl::StatusOr<size_t> Read(uint64_t offset,

@@ -35,11 +35,14 @@ class PosixFile final : public File {
   bool direct() const override { return direct_; }
 
   absl::StatusOr<uint64_t> Size() const override {
-    struct stat info;
-    if (::fstat(fd_.get(), &info) != 0) {
-      return ErrnoStatus(errno, "stat", path());
-    }
+    ENGRAM_ASSIGN_OR_RETURN(const struct stat info, Stat());
     return static_cast<uint64_t>(info.st_size);
+  }
+
+  absl::StatusOr<bool> HasHoles() const override {
+    constexpr blkcnt_t kUnitBytes = 512;  // of st_blocks, everywhere
+    ENGRAM_ASSIGN_OR_RETURN(const struct stat info, Stat());
+    return info.st_blocks * kUnitBytes < info.st_size;
   }
 
   absl::StatusOr<size_t> Read(uint64_t offset,
@@ -84,6 +87,12 @@ class PosixFile final : public File {
   }
 
  private:
+  absl::StatusOr<struct stat> Stat() const {
+    struct stat info;
+    if (::fstat(fd_.get(), &info) == 0) return info;
+    return ErrnoStatus(errno, "stat", path());
+  }
+
   // An interrupted call is made again, a short one continued: without O_DIRECT
   // where it stopped, with it from the block on that it stopped in.
   absl::Status WriteAll(uint64_t offset, absl::Span<const char> data,

@@ -105,13 +105,15 @@ absl::Status Segments::AdoptLeftovers() {
   return absl::OkStatus();
 }
 
-// Whether a file has the size of a segment. What it holds does not matter: each
-// use of it has an epoch of its own.
+// Whether a file has the size of a segment, and room for all of it. What it
+// holds does not matter: each use of it has an epoch of its own.
 bool Segments::IsWhole(const std::string& name) const {
   const auto file = directory_->Open(name, io::OpenMode::kWrite);
   if (!file.ok()) return false;
   const absl::StatusOr<uint64_t> bytes = (*file)->Size();
-  return bytes.ok() && *bytes == options_.segment_bytes && (*file)->Sync().ok();
+  if (!bytes.ok() || *bytes != options_.segment_bytes) return false;
+  const absl::StatusOr<bool> holes = (*file)->HasHoles();
+  return holes.ok() && !*holes && (*file)->Sync().ok();
 }
 
 int Segments::ready() const {
@@ -285,6 +287,20 @@ absl::Status Segments::WaitErased(int64_t timeout_micros) {
   return absl::OkStatus();
 }
 
+// Both copies.
+absl::StatusOr<std::unique_ptr<io::File>> Segments::WriteHeader(
+    const std::string& spare, const schema::SegmentHeader& header) {
+  ENGRAM_ASSIGN_OR_RETURN(std::unique_ptr<io::File> file,
+                          directory_->Open(spare, io::OpenMode::kWrite));
+  AlignedBuffer blocks(schema::kGroupsOffset);
+  schema::EncodeSegmentHeader(header, blocks.data());
+  schema::EncodeSegmentHeader(header, blocks.data() + schema::kWalBlockBytes);
+  // The file was written in full before, so its size does not change.
+  ENGRAM_RETURN_IF_ERROR(
+      file->WriteDurable(0, absl::MakeConstSpan(blocks.data(), blocks.size())));
+  return file;
+}
+
 absl::StatusOr<std::unique_ptr<io::File>> Segments::Take(
     const schema::SegmentHeader& header) {
   if (header.number > schema::kWalNumberMax) {
@@ -318,14 +334,14 @@ absl::StatusOr<std::unique_ptr<io::File>> Segments::Take(
   }
   changed_.NotifyAll();
 
-  ENGRAM_ASSIGN_OR_RETURN(std::unique_ptr<io::File> file,
-                          directory_->Open(spare, io::OpenMode::kWrite));
-  AlignedBuffer blocks(schema::kGroupsOffset);
-  schema::EncodeSegmentHeader(header, blocks.data());
-  schema::EncodeSegmentHeader(header, blocks.data() + schema::kWalBlockBytes);
-  // The file was written in full before, so its size does not change.
-  ENGRAM_RETURN_IF_ERROR(
-      file->WriteDurable(0, absl::MakeConstSpan(blocks.data(), blocks.size())));
+  absl::StatusOr<std::unique_ptr<io::File>> written =
+      WriteHeader(spare, header);
+  if (!written.ok()) {
+    // The next owner would try the same file. It is no segment yet.
+    directory_->Remove(spare).IgnoreError();
+    return written.status();
+  }
+  std::unique_ptr<io::File> file = *std::move(written);
   const std::string name = SegmentFileName(header.number);
   ENGRAM_RETURN_IF_ERROR(directory_->Rename(spare, name));
   file->set_path(absl::StrCat(directory_->path(), "/", name));

@@ -116,6 +116,8 @@ class Segments {
   void EraseOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status AdoptLeftovers();
   bool IsWhole(const std::string& name) const;
+  absl::StatusOr<std::unique_ptr<io::File>> WriteHeader(
+      const std::string& spare, const schema::SegmentHeader& header);
   absl::Status ZeroFill(const std::string& name) const;
   bool WantsSpare() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -74,6 +74,18 @@ TEST_P(PosixDirectoryTest, CreatesFilesOfZerosForTheOwnerAlone) {
   EXPECT_GE(static_cast<uint64_t>(info.st_blocks) * 512, kBytes);
 }
 
+TEST_P(PosixDirectoryTest, TellsAFileWithHolesFromOneThatWasWritten) {
+  constexpr uint64_t kBytes = 16 * kBlock;
+  const auto written = directory_->CreateZeroed("written", kBytes);
+  ASSERT_TRUE(written.ok()) << written.status();
+  EXPECT_FALSE(*(*written)->HasHoles());
+  WritePlainFile("sparse", "x");
+  ASSERT_EQ(::truncate(root_.PathOf("sparse").c_str(), kBytes), 0);
+  const auto sparse = directory_->Open("sparse", OpenMode::kWrite);
+  ASSERT_TRUE(sparse.ok()) << sparse.status();
+  EXPECT_TRUE(*(*sparse)->HasHoles());
+}
+
 TEST_P(PosixDirectoryTest, ReplacesAFileThatIsThere) {
   WritePlainFile("a", std::string(3 * kBlock, 'x'));
   const auto file = directory_->CreateZeroed("a", kBlock);

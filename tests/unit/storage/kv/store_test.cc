@@ -107,6 +107,14 @@ TEST_F(StoreTest, OpeningOftenLeavesNoMoreFilesThanOpeningOnce) {
   EXPECT_EQ(*store_->Get(kFamily, "r/a"), "1");
 }
 
+TEST_F(StoreTest, OpeningLeavesAloneWhatIsNoLogOfRocksDB) {
+  OpenWithFamily();
+  std::ofstream(path() + "/notes.log").close();
+  std::filesystem::create_symlink("nowhere", path() + "/other.log");
+  Open();
+  EXPECT_TRUE(std::filesystem::exists(path() + "/notes.log"));
+}
+
 // --- Reads -------------------------------------------------------------------
 
 TEST_F(StoreTest, ScanVisitsAPrefixInOrderAndNothingElse) {

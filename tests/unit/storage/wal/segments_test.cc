@@ -1,12 +1,16 @@
 #include "storage/wal/segments.h"
 
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "log_harness.h"
+#include "storage/io/posix_directory.h"
 #include "tests/support/memory_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace engram::wal {
 namespace {
@@ -83,6 +87,32 @@ TEST(SegmentsTest, ASpareOfAnEarlierOwnerServesAgainWithoutBeingWritten) {
   // Whatever it was when the power failed, it is a whole file now.
   directory.LosePower();
   EXPECT_EQ(directory.Contents(SegmentFileName(1)).size(), kSegmentBytes);
+}
+
+TEST(SegmentsTest, ASpareWithHolesIsMadeAnew) {
+  const testing::TemporaryDirectory root;
+  const std::string path = root.PathOf("spare-0");
+  std::ofstream(path) << "x";
+  std::filesystem::resize_file(path, kSegmentBytes);
+  const auto directory = io::OpenPosixDirectory(root.path(), false);
+  ASSERT_TRUE(directory.ok()) << directory.status();
+  const auto segments =
+      Segments::Open(directory->get(), {kSegmentBytes, 10}, {});
+  ASSERT_TRUE(segments.ok()) << segments.status();
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST(SegmentsTest, ASpareThatCannotBeWrittenIsNotTriedByTheNextOwner) {
+  MemoryDirectory directory;
+  directory.SetContents("spare-5", std::string(kSegmentBytes, 'x'));
+  directory.SetFault([](const DiskOperation& operation, uint64_t*) {
+    return operation.kind == DiskOperation::Kind::kWrite &&
+                   operation.name == "spare-5"
+               ? absl::InternalError("bad block")
+               : absl::OkStatus();
+  });
+  EXPECT_FALSE(OpenSegments(&directory)->Take(HeaderOf(1)).ok());
+  EXPECT_TRUE(OpenSegments(&directory)->Take(HeaderOf(1)).ok());
 }
 
 TEST(SegmentsTest, NewSparesTakeTheNamesOfNoneThatIsThere) {
