@@ -13,6 +13,7 @@ namespace engram::index {
 namespace {
 
 constexpr size_t kCacheLineBytes = 64;
+
 // Half the distance of 1 to the next float: no operation is off by more.
 constexpr double kRounding = 0x1p-24;
 

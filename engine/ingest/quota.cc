@@ -6,6 +6,7 @@
 #include "storage/base/clock.h"
 
 namespace engram::ingest {
+
 void Quota::Set(const QuotaLimits& limits) {
   {
     MutexLock lock(mutex_);

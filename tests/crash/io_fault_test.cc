@@ -40,14 +40,19 @@ bool RunWithFault(const io::SimFault& fault, uint64_t seed) {
   plan.fault = fault;
   machine.disk().SetPlan(plan);
   bool acknowledged_after_failed_sync = false;
+  absl::Status status;
   {
     Workload workload(&machine, run.history.get(), kSeed);
     workload.set_admission_timeout(absl::Milliseconds(20));
     workload.set_erase_timeout(absl::Seconds(1));
-    if (!workload.Run(kSize).ok()) workload.TryOn(kStepsAfterFault);
+    status = workload.Run(kSize);
+    if (!status.ok()) workload.TryOn(kStepsAfterFault);
     acknowledged_after_failed_sync = workload.acknowledged_after_failed_sync();
   }
-  if (!machine.disk().fault_struck()) return false;
+  if (!machine.disk().fault_struck()) {
+    EXPECT_TRUE(status.ok()) << status;  // it came to its end
+    return false;
+  }
   EXPECT_FALSE(acknowledged_after_failed_sync);
   const uint64_t operations = machine.disk().operations();
   const io::SimState image =

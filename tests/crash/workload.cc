@@ -16,6 +16,7 @@ constexpr uint32_t kDimension = 8;
 constexpr uint64_t kIdsPerClient = 12;
 constexpr uint64_t kPayloadBytesMax = 200;
 constexpr char kLogFiles[] = ".log";
+
 SpaceOptions OptionsOf(int kind) {
   SpaceOptions options;
   options.dimension = kDimension;

@@ -1,13 +1,12 @@
 // How the results of engram-bench recovery look.
 
-#include <cmath>
-
 #include "absl/strings/str_format.h"
 #include "nlohmann/json.hpp"
 #include "tools/bench/recovery_command.h"
 #include "tools/bench/rounded.h"
 
 namespace engram::bench {
+
 std::vector<std::string> RecoveryTable(const std::vector<RecoveryRow>& rows) {
   std::vector<std::string> lines = {
       absl::StrFormat("%12s %9s %8s %15s %13s %11s %5s %6s", "ACKNOWLEDGED",

@@ -8,7 +8,7 @@
 namespace engram::bench {
 
 double Median(std::vector<double> values) {
-  if (values.empty()) return 0;
+  ENGRAM_CHECK(!values.empty());
   std::sort(values.begin(), values.end());
   const size_t half = values.size() / 2;
   if (values.size() % 2 == 1) return values[half];

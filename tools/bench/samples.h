@@ -11,7 +11,7 @@
 
 namespace engram::bench {
 
-// Of an even number of values the mean of the two in the middle, of none 0.
+// Of an even number of values the mean of the two in the middle. At least one.
 double Median(std::vector<double> values);
 
 // Named values of several engines, at most one of each per run.

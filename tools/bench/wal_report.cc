@@ -32,8 +32,9 @@ double Percentile(std::vector<float>* values, double part) {
 
 std::string WalRowJson(const WalRow& row) {
   nlohmann::ordered_json ratio = nlohmann::ordered_json::object();
-  for (const auto& [path, value] : row.ratio)
+  for (const auto& [path, value] : row.ratio) {
     ratio[path] = RoundedToHundredths(value);
+  }
   const nlohmann::ordered_json object = {
       {"measurement", "wal"},
       {"path", row.path},

@@ -1,8 +1,6 @@
 // What was deleted leaves all files.
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>

@@ -35,6 +35,14 @@ MemoryDirectory::Fault RefuseToCreate() {
   };
 }
 
+// As an earlier owner would.
+void LeaveSpares(int count, MemoryDirectory* directory) {
+  for (int i = 0; i < count; ++i) {
+    directory->SetContents(absl::StrCat("spare-", i),
+                           std::string(kSegmentBytes, 'x'));
+  }
+}
+
 TEST(SegmentFileNameTest, RoundTripsAndRefusesOtherNames) {
   EXPECT_EQ(SegmentFileName(0x1f), "000000000000001f.log");
   for (const uint64_t number :
@@ -128,10 +136,7 @@ TEST(SegmentsTest, NewSparesTakeTheNamesOfNoneThatIsThere) {
 TEST(SegmentsTest, NoMoreSparesAreKeptThanOfSegmentsThatAreGivenBack) {
   MemoryDirectory directory;
   directory.SetFault(RefuseToCreate());
-  for (int i = 0; i < 12; ++i) {
-    directory.SetContents(absl::StrCat("spare-", i),
-                          std::string(kSegmentBytes, 'x'));
-  }
+  LeaveSpares(12, &directory);
   const auto segments = OpenSegments(&directory);
   EXPECT_EQ(segments->ready(), Segments::kSparesKept);
   EXPECT_EQ(directory.List()->size(), static_cast<size_t>(segments->ready()));
@@ -140,10 +145,7 @@ TEST(SegmentsTest, NoMoreSparesAreKeptThanOfSegmentsThatAreGivenBack) {
 TEST(SegmentsTest, NoMoreSparesAreKeptThanTheLimitOfTheLogAllows) {
   MemoryDirectory directory;
   directory.SetFault(RefuseToCreate());
-  for (int i = 0; i < 5; ++i) {
-    directory.SetContents(absl::StrCat("spare-", i),
-                          std::string(kSegmentBytes, 'x'));
-  }
+  LeaveSpares(5, &directory);
   const auto segments = OpenSegments(&directory, /*segments_max=*/4, {1, 2});
   EXPECT_EQ(segments->ready(), 2);
 }
