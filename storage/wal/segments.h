@@ -46,8 +46,9 @@ class Segments {
   static constexpr int kSparesKept = 6;
 
   // `directory` outlives the object. `live` are the segments that recovery
-  // found. Spares that an earlier owner left serve again if they have the size
-  // of a segment, and are removed if not; more are made meanwhile.
+  // found. Spares that an earlier owner left serve again, as ones that may hold
+  // what was logged once, if they have the size of a segment and no holes. The
+  // others are removed. More are made meanwhile.
   static absl::StatusOr<std::unique_ptr<Segments>> Open(
       io::Directory* directory, const SegmentsOptions& options,
       absl::Span<const uint64_t> live);
