@@ -146,25 +146,33 @@ TEST_F(AdmissionTest, TheBytesOfAllSpacesHaveALimit) {
 // is given a higher one is given as well.
 TEST_F(AdmissionTest, LowPriorityWaitsForMoreRoomThanHigh) {
   options_.pending_records_max = kFlood;
+  options_.low_priority_percent = 20;
+  options_.normal_priority_percent = 60;
   Open();
-  ASSERT_NO_FATAL_FAILURE(Flood());
-  EXPECT_EQ(CauseOf(TryAtOnce(&flooded_, Priority::kLow)),
-            RefusalCause::kSpaceRecords);
-  EXPECT_EQ(CauseOf(TryAtOnce(&flooded_, Priority::kNormal)),
-            RefusalCause::kSpaceRecords);
-  bool high = false;
-  bool normal = false;
-  bool low = false;
-  while (!low) {
-    low = TryAtOnce(&flooded_, Priority::kLow).ok();
-    const bool normal_now = TryAtOnce(&flooded_, Priority::kNormal).ok();
-    EXPECT_TRUE(normal_now || !low);
-    normal |= normal_now;
-    const bool high_now = TryAtOnce(&flooded_, Priority::kHigh).ok();
-    EXPECT_TRUE(high_now || !normal_now);
-    high |= high_now;
+  bool low_waited = false;
+  bool normal_waited = false;
+  // A busy machine may index most of a flood between two tries; then there is
+  // another one.
+  while (!low_waited || !normal_waited) {
+    ASSERT_NO_FATAL_FAILURE(Flood());
+    bool low_admitted = false;
+    while (!low_admitted) {
+      const absl::Status low = TryAtOnce(&flooded_, Priority::kLow);
+      const absl::Status normal = TryAtOnce(&flooded_, Priority::kNormal);
+      const absl::Status high = TryAtOnce(&flooded_, Priority::kHigh);
+      EXPECT_TRUE(normal.ok() || !low.ok()) << normal;
+      EXPECT_TRUE(high.ok() || !normal.ok()) << high;
+      for (const absl::Status& status : {low, normal, high}) {
+        if (!status.ok()) {
+          EXPECT_EQ(CauseOf(status), RefusalCause::kSpaceRecords);
+        }
+      }
+      low_waited |= !low.ok() && normal.ok();
+      normal_waited |= !normal.ok() && high.ok();
+      low_admitted = low.ok();
+    }
+    WaitIndexed();
   }
-  EXPECT_TRUE(normal && high);
 }
 
 TEST_F(AdmissionTest, ARefusalSaysWhenToTryAgainOnceItIsKnown) {
