@@ -10,50 +10,17 @@
 
 namespace engram::schema {
 
-void LinkPartBuilder::BeginNode(uint32_t row) {
+void LinkPartBuilder::Add(uint32_t row, absl::string_view node) {
   ENGRAM_CHECK(count_ == 0 || row > last_row_);
   if (count_ == 0) {
     first_row_ = row;
     last_row_ = row;
   }
-  PutVarint(row - last_row_, &bytes_);
+  char distance[kVarintBytesMax];
+  bytes_.append(distance, WriteVarint(row - last_row_, distance));
+  bytes_.append(node.data(), node.size());
   last_row_ = row;
   ++count_;
-}
-
-void LinkPartBuilder::AddPlain(uint32_t row, bool removed) {
-  BeginNode(row);
-  bytes_.push_back(
-      static_cast<char>(kLinkNoLayersFlag | (removed ? kLinkRemovedFlag : 0)));
-}
-
-void LinkPartBuilder::AddTwin(uint32_t row, uint32_t head_row) {
-  ENGRAM_CHECK(row != head_row);
-  BeginNode(row);
-  bytes_.push_back(static_cast<char>(kLinkTwinFlag | kLinkNoLayersFlag));
-  PutVarint(head_row, &bytes_);
-}
-
-void LinkPartBuilder::AddNode(uint32_t row, bool removed, uint32_t layers) {
-  ENGRAM_CHECK(layers > 0 && layers <= kLayerMax + 1);
-  BeginNode(row);
-  bytes_.push_back(
-      static_cast<char>((layers - 1) | (removed ? kLinkRemovedFlag : 0)));
-}
-
-void LinkPartBuilder::AddLayer(absl::Span<const uint32_t> neighbors) {
-  PutVarint(static_cast<uint32_t>(neighbors.size()), &bytes_);
-  uint32_t previous = 0;
-  for (const uint32_t neighbor : neighbors) {
-    ENGRAM_DCHECK(neighbor >= previous);
-    PutVarint(neighbor - previous, &bytes_);
-    previous = neighbor;
-  }
-}
-
-void LinkPartBuilder::AddEncoded(uint32_t row, absl::string_view node) {
-  BeginNode(row);
-  bytes_.append(node.data(), node.size());
 }
 
 std::string LinkPartBuilder::Finish(uint64_t space_id, uint64_t generation,
@@ -111,7 +78,7 @@ absl::StatusOr<bool> LinkPartCursor::Next() {
       return BadLinkNode(row_, absl::StrCat("degree ", degree, ", allowed are ",
                                             LinkDegreeMax(layer, M_)));
     }
-    for (uint32_t i = 0; i < degree; ++i) reader_.Varint();
+    reader_.SkipVarints(degree);
   }
   if (!reader_.ok()) return BadLinkNode(row_, "truncated");
   node_ = absl::string_view(begin,

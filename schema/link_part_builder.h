@@ -9,7 +9,6 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/span.h"
 #include "schema/envelope.h"
 #include "schema/limits.h"
 #include "schema/part_codec.h"
@@ -29,18 +28,8 @@ class LinkPartBuilder {
     return count_ >= kLinkPartNodes || bytes_.size() >= kBytesTarget;
   }
 
-  // A row without layers: of a space without a graph, or gone.
-  void AddPlain(uint32_t row, bool removed);
-
-  void AddTwin(uint32_t row, uint32_t head_row);
-
-  // A node, whose lists follow, from layer 0 up, each ascending: `layers`
-  // calls of AddLayer().
-  void AddNode(uint32_t row, bool removed, uint32_t layers);
-  void AddLayer(absl::Span<const uint32_t> neighbors);
-
-  // As a LinkPartCursor gives it.
-  void AddEncoded(uint32_t row, absl::string_view node);
+  // What LinkNode or LinkPartCursor gives. Rows ascend.
+  void Add(uint32_t row, absl::string_view node);
 
   // The value, and how a head refers to it. At least one node was added;
   // afterwards there is none.
@@ -51,8 +40,6 @@ class LinkPartBuilder {
   // Two lists of 2 * kMMax rows of 5 bytes are far below the rest of
   // kPartBytesMax, and so are those of 31 layers.
   static constexpr size_t kBytesTarget = kPartBytesMax - (size_t{1} << 20);
-
-  void BeginNode(uint32_t row);
 
   std::string bytes_;
   uint32_t count_ = 0;

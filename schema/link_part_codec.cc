@@ -4,6 +4,7 @@
 #include "schema/checkpoint_generated.h"
 #include "schema/flatbuffer_access.h"
 #include "schema/limits.h"
+#include "schema/link_node.h"
 #include "schema/link_part_builder.h"
 #include "schema/link_part_layout.h"
 #include "schema/part_codec.h"
@@ -101,20 +102,23 @@ std::string EncodeLinkPart(uint64_t space_id, uint64_t generation,
                            absl::Span<NodeLinks> nodes) {
   ENGRAM_CHECK(!nodes.empty());
   LinkPartBuilder builder;
+  LinkNode encoded;
   for (NodeLinks& node : nodes) {
     if (node.twin_of != kNoTwin) {
       ENGRAM_CHECK(!node.removed && node.layers.empty());
-      builder.AddTwin(node.slot, node.twin_of);
+      ENGRAM_CHECK(node.twin_of != node.slot);
+      encoded.SetTwin(node.twin_of);
     } else if (node.layers.empty()) {
-      builder.AddPlain(node.slot, node.removed);
+      encoded.SetPlain(node.removed);
     } else {
-      builder.AddNode(node.slot, node.removed,
-                      static_cast<uint32_t>(node.layers.size()));
+      encoded.SetLayers(static_cast<uint32_t>(node.layers.size()),
+                        node.removed);
       for (std::vector<uint32_t>& neighbors : node.layers) {
         std::sort(neighbors.begin(), neighbors.end());
-        builder.AddLayer(neighbors);
+        encoded.AddLayer(neighbors);
       }
     }
+    builder.Add(node.slot, encoded.bytes());
   }
   PartReference reference;
   return builder.Finish(space_id, generation, 0, &reference);

@@ -3,20 +3,25 @@
 #ifndef ENGRAM_SCHEMA_VARINT_H_
 #define ENGRAM_SCHEMA_VARINT_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <cstring>
 
 #include "absl/strings/string_view.h"
 
 namespace engram::schema {
 
-inline void PutVarint(uint32_t value, std::string* out) {
+inline constexpr size_t kVarintBytesMax = 5;
+
+// To where there is room for kVarintBytesMax. Returns the end.
+inline char* WriteVarint(uint32_t value, char* out) {
   while (value >= 0x80) {
-    out->push_back(static_cast<char>(value | 0x80));
+    *out++ = static_cast<char>(value | 0x80);
     value >>= 7;
   }
-  out->push_back(static_cast<char>(value));
+  *out++ = static_cast<char>(value);
+  return out;
 }
 
 // Reads varints and bytes; every read fails once one has failed.
@@ -39,6 +44,19 @@ class VarintReader {
     const auto byte = static_cast<uint8_t>(bytes_.front());
     bytes_.remove_prefix(1);
     return byte;
+  }
+
+  // Passes over `count` varints, whatever they say, also ones that are too
+  // long.
+  void SkipVarints(size_t count) {
+    // Eight bytes end as many varints as have no highest bit.
+    uint64_t word = 0;
+    while (count >= sizeof(word) && bytes_.size() >= sizeof(word)) {
+      std::memcpy(&word, bytes_.data(), sizeof(word));
+      bytes_.remove_prefix(sizeof(word));
+      count -= static_cast<size_t>(std::popcount(~word & 0x8080808080808080u));
+    }
+    while (count > 0 && ok_) count -= (Byte() & 0x80) == 0;
   }
 
   uint32_t Varint() {

@@ -10,6 +10,7 @@
 #include "engine/space/part_reader.h"
 #include "engine/space/slot_table.h"
 #include "schema/key_layout.h"
+#include "schema/link_node.h"
 #include "schema/link_part_builder.h"
 #include "storage/base/status_macros.h"
 
@@ -115,24 +116,23 @@ class CheckpointRewriter {
     return DeleteVectors(UINT32_MAX);
   }
 
-  void AddNode(const schema::NodeLinks& node, schema::LinkPartBuilder* part) {
-    const uint32_t row = rewritten_.new_rows[node.slot];
+  void Encode(const schema::NodeLinks& node) {
     if (node.twin_of != schema::kNoTwin) {
-      part->AddTwin(row, rewritten_.new_rows[node.twin_of]);
+      encoded_.SetTwin(rewritten_.new_rows[node.twin_of]);
       return;
     }
     if (node.layers.empty()) {
-      part->AddPlain(row, node.removed);
+      encoded_.SetPlain(node.removed);
       return;
     }
-    part->AddNode(row, node.removed, static_cast<uint32_t>(node.layers.size()));
+    encoded_.SetLayers(static_cast<uint32_t>(node.layers.size()), node.removed);
     for (const std::vector<uint32_t>& neighbors : node.layers) {
       // Rows keep their order, so these stay sorted.
       neighbors_.clear();
       for (const uint32_t neighbor : neighbors) {
         neighbors_.push_back(rewritten_.new_rows[neighbor]);
       }
-      part->AddLayer(neighbors_);
+      encoded_.AddLayer(neighbors_);
     }
   }
 
@@ -148,7 +148,8 @@ class CheckpointRewriter {
     for (const schema::NodeLinks& node : nodes_) {
       if (rewritten_.new_rows[node.slot] == kNoRow) continue;
       ENGRAM_RETURN_IF_ERROR(CheckNeighbors(node));
-      AddNode(node, &part);
+      Encode(node);
+      part.Add(rewritten_.new_rows[node.slot], encoded_.bytes());
       if (part.IsFull()) ENGRAM_RETURN_IF_ERROR(FlushLinks(&part));
     }
     nodes_ = {};
@@ -214,6 +215,7 @@ class CheckpointRewriter {
   std::vector<schema::NodeLinks> nodes_;  // by row
   size_t next_deleted_ = 0;               // of old_.vector_parts
   std::vector<uint32_t> neighbors_;
+  schema::LinkNode encoded_;
   RewrittenCheckpoint rewritten_;
 };
 

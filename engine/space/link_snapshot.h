@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "engine/index/graph.h"
-#include "schema/link_part_builder.h"
+#include "schema/link_node.h"
 #include "storage/base/mapped_allocator.h"
 
 namespace engram::space {
@@ -35,13 +35,11 @@ class LinkSnapshot {
   // between adding and taking.
   void Sort(std::vector<uint32_t, MappedAllocator<uint32_t>> rows_of_slots);
 
-  // Adds up to `count` rows to `part`, in ascending order, each once. Returns
-  // whether some are left.
-  bool Take(size_t count, schema::LinkPartBuilder* part);
+  // Gives the rows in ascending order, each once; false at their end.
+  bool Take(uint32_t* row, schema::LinkNode* node);
 
  private:
   void Begin(uint32_t row, uint32_t flags);
-  void TakeOne(schema::LinkPartBuilder* part);
   uint32_t RowOf(uint32_t slot) const;
 
   using Words = std::vector<uint32_t, MappedAllocator<uint32_t>>;

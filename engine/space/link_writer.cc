@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/space/part_reader.h"
 #include "schema/key_layout.h"
+#include "schema/link_node.h"
 #include "schema/link_part_builder.h"
 #include "storage/base/status_macros.h"
 
@@ -114,44 +115,26 @@ class PartWriter {
 // The rows that changed, one at a time, as LinkStream has those of files.
 class ChangedRows {
  public:
-  ChangedRows(const schema::Head& head, LinkSnapshot* links)
-      : head_(head), links_(*links) {}
+  explicit ChangedRows(LinkSnapshot* links) : links_(*links) {}
 
-  absl::Status Next() {
-    if (cursor_.has_value()) {
-      ENGRAM_ASSIGN_OR_RETURN(const bool found, cursor_->Next());
-      if (found) return absl::OkStatus();
-      cursor_.reset();
-    }
-    schema::LinkPartBuilder part;
-    links_.Take(schema::kLinkPartNodes, &part);
-    if (part.count() == 0) return absl::OkStatus();
-    PartReference reference;
-    const std::string value =
-        part.Finish(head_.space.id, head_.generation, 0, &reference);
-    ENGRAM_ASSIGN_OR_RETURN(
-        schema::LinkPartCursor cursor,
-        schema::LinkPartCursor::Open(head_.space.id, head_.slot_count,
-                                     head_.space.M, reference, value));
-    cursor_.emplace(std::move(cursor));
-    return cursor_->Next().status();
-  }
+  void Next() { at_end_ = !links_.Take(&row_, &node_); }
 
-  bool AtEnd() const { return !cursor_.has_value(); }
-  uint32_t row() const { return cursor_->row(); }
-  absl::string_view node() const { return cursor_->node(); }
+  bool AtEnd() const { return at_end_; }
+  uint32_t row() const { return row_; }
+  absl::string_view node() const { return node_.bytes(); }
 
  private:
-  const schema::Head& head_;
   LinkSnapshot& links_;
-  std::optional<schema::LinkPartCursor> cursor_;
+  bool at_end_ = false;
+  uint32_t row_ = 0;
+  schema::LinkNode node_;
 };
 
 // Writes what `older`, oldest first, and `changed` say last of each row.
 absl::Status Merge(std::vector<LinkStream>* older, ChangedRows* changed,
                    PartWriter* writer) {
   for (LinkStream& stream : *older) ENGRAM_RETURN_IF_ERROR(stream.Next());
-  ENGRAM_RETURN_IF_ERROR(changed->Next());
+  changed->Next();
   while (true) {
     uint64_t row = UINT64_MAX;
     if (!changed->AtEnd()) row = changed->row();
@@ -164,16 +147,14 @@ absl::Status Merge(std::vector<LinkStream>* older, ChangedRows* changed,
       if (!stream.AtEnd() && stream.row() == row) node = stream.node();
     }
     if (!changed->AtEnd() && changed->row() == row) node = changed->node();
-    writer->part()->AddEncoded(static_cast<uint32_t>(row), node);
+    writer->part()->Add(static_cast<uint32_t>(row), node);
     ENGRAM_RETURN_IF_ERROR(writer->FlushIfFull());
     for (LinkStream& stream : *older) {
       if (!stream.AtEnd() && stream.row() == row) {
         ENGRAM_RETURN_IF_ERROR(stream.Next());
       }
     }
-    if (!changed->AtEnd() && changed->row() == row) {
-      ENGRAM_RETURN_IF_ERROR(changed->Next());
-    }
+    if (!changed->AtEnd() && changed->row() == row) changed->Next();
   }
 }
 
@@ -244,7 +225,7 @@ absl::Status PutLinks(const kv::Store& store, const std::string& family,
     older.emplace_back(store, family, previous, *parts);
   }
   ENGRAM_RETURN_IF_ERROR(DeleteParts(std::move(replaced), ingest));
-  ChangedRows changed(*head, links);
+  ChangedRows changed(links);
   PartWriter writer(*head, ingest,
                     new_base ? &head->link_parts : &head->link_deltas);
   return Merge(&older, &changed, &writer);

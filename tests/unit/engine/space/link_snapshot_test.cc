@@ -8,6 +8,8 @@
 
 #include "engine/space/slot_table.h"
 #include "gtest/gtest.h"
+#include "schema/link_node.h"
+#include "schema/link_part_builder.h"
 #include "schema/part_codec.h"
 #include "tests/support/test_vectors.h"
 
@@ -20,10 +22,11 @@ using RowsOfSlots = std::vector<uint32_t, MappedAllocator<uint32_t>>;
 constexpr uint32_t kNodes = 300;
 constexpr uint32_t kTwin = kNodes;  // of the node in slot 7
 
-class LinkSnapshotTest : public ::testing::Test {
+// By M: short lists and long ones.
+class LinkSnapshotTest : public ::testing::TestWithParam<uint32_t> {
  protected:
   LinkSnapshotTest()
-      : graph_({.dimension = 8, .M = 4}, {}, simd::BestKernels()),
+      : graph_({.dimension = 8, .M = GetParam()}, {}, simd::BestKernels()),
         rows_(kNodes + 1) {
     index::Scratch scratch;
     graph_.GrowTo(kNodes + 1);
@@ -40,16 +43,19 @@ class LinkSnapshotTest : public ::testing::Test {
   // What Take() gives, in portions.
   std::vector<NodeLinks> TakeAll(size_t portion, LinkSnapshot* links) {
     std::vector<NodeLinks> all;
-    bool more = true;
+    uint32_t row = 0;
+    schema::LinkNode node;
+    bool more = links->Take(&row, &node);
     while (more) {
       schema::LinkPartBuilder part;
-      more = links->Take(portion, &part);
-      if (part.count() == 0) break;
-      EXPECT_LE(part.count(), portion);
+      while (more && part.count() < portion) {
+        part.Add(row, node.bytes());
+        more = links->Take(&row, &node);
+      }
       schema::PartReference reference;
       const std::string value = part.Finish(1, 2, 3, &reference);
       const auto nodes =
-          schema::DecodeLinkPart(1, 10 * kNodes, 4, reference, value);
+          schema::DecodeLinkPart(1, 10 * kNodes, GetParam(), reference, value);
       EXPECT_TRUE(nodes.ok()) << nodes.status();
       if (!nodes.ok()) break;
       all.insert(all.end(), nodes->begin(), nodes->end());
@@ -75,10 +81,10 @@ class LinkSnapshotTest : public ::testing::Test {
   RowsOfSlots rows_;
 };
 
-TEST_F(LinkSnapshotTest, SlotsBecomeRowsInTheOrderOfRows) {
+TEST_P(LinkSnapshotTest, SlotsBecomeRowsInTheOrderOfRows) {
   ASSERT_EQ(graph_.head_of(kTwin), 7u);
   LinkSnapshot links;
-  links.Reserve(10, 4);
+  links.Reserve(10, GetParam());
   for (uint32_t slot = 0; slot < kNodes; ++slot) {
     links.AddNode(rows_[slot], slot % 5 == 0, graph_, slot);
   }
@@ -88,6 +94,7 @@ TEST_F(LinkSnapshotTest, SlotsBecomeRowsInTheOrderOfRows) {
   const std::vector<NodeLinks> all = TakeAll(37, &links);
   ASSERT_EQ(all.size(), kNodes + 1);
   uint32_t upper = 0;
+  size_t longest = 0;
   for (uint32_t row = 0; row <= kNodes; ++row) {
     const NodeLinks& node = all[row];
     const uint32_t slot = SlotOf(row);
@@ -102,13 +109,15 @@ TEST_F(LinkSnapshotTest, SlotsBecomeRowsInTheOrderOfRows) {
     ASSERT_EQ(node.layers.size(), graph_.top_layer(slot) + size_t{1});
     for (uint32_t layer = 0; layer < node.layers.size(); ++layer) {
       EXPECT_EQ(node.layers[layer], ExpectedLinks(slot, layer));
+      longest = std::max(longest, node.layers[layer].size());
       if (layer > 0) ++upper;
     }
   }
-  EXPECT_GT(upper, 10u);
+  EXPECT_GT(upper, 40 / GetParam()) << "there were upper layers";
+  EXPECT_EQ(longest > 32, GetParam() > 16);
 }
 
-TEST_F(LinkSnapshotTest, RowsWithoutLayersSayWhetherTheyAreRemoved) {
+TEST_P(LinkSnapshotTest, RowsWithoutLayersSayWhetherTheyAreRemoved) {
   LinkSnapshot links;
   links.AddPlain(900, true);
   links.AddPlain(20, false);
@@ -123,7 +132,7 @@ TEST_F(LinkSnapshotTest, RowsWithoutLayersSayWhetherTheyAreRemoved) {
   EXPECT_TRUE(TakeAll(10, &links).empty());
 }
 
-TEST_F(LinkSnapshotTest, WhatChangesLaterIsNotInIt) {
+TEST_P(LinkSnapshotTest, WhatChangesLaterIsNotInIt) {
   LinkSnapshot links;
   links.AddNode(rows_[3], false, graph_, 3);
   const std::vector<uint32_t> before = ExpectedLinks(3, 0);
@@ -135,6 +144,9 @@ TEST_F(LinkSnapshotTest, WhatChangesLaterIsNotInIt) {
   links.Sort(rows_);
   EXPECT_EQ(TakeAll(10, &links)[0].layers[0], before);
 }
+
+INSTANTIATE_TEST_SUITE_P(M, LinkSnapshotTest, ::testing::Values(4, 24),
+                         ::testing::PrintToStringParamName());
 
 }  // namespace
 }  // namespace engram::space
