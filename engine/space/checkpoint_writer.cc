@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -24,16 +25,21 @@ namespace {
 // the head, and a table.
 constexpr size_t kSegmentPartsMax = 8;
 
+// So much of vectors is written beside the links: their thread waits for the
+// disk half of the time.
+constexpr size_t kBytesBeside = size_t{4} << 20;
+
 // kNoRow is none.
 constexpr uint64_t kRowsMax = kNoRow;
 
-// If the last segment is not full and has many parts, takes these from `head`,
-// deletes them and returns them, to be written again as one with what is new.
+// If the last segment is not full and has many parts, takes these from the
+// `references`, deletes them and returns them, to be written again as one with
+// what is new.
 absl::StatusOr<std::vector<schema::VectorPart>> TakeLastSegment(
     const SpaceState& space, uint32_t per_segment, const kv::Store& store,
-    schema::Head* head, kv::Ingest* ingest) {
+    std::vector<schema::PartReference>* references, kv::Ingest* ingest) {
   std::vector<schema::VectorPart> taken;
-  std::vector<schema::PartReference>& parts = head->vector_parts;
+  std::vector<schema::PartReference>& parts = *references;
   if (parts.size() < kSegmentPartsMax) return taken;
   const schema::PartReference& last = parts.back();
   const uint32_t segment = last.index;
@@ -59,14 +65,15 @@ absl::StatusOr<std::vector<schema::VectorPart>> TakeLastSegment(
 
 // Rows that are new since the last head, a part for each segment.
 absl::Status PutVectors(const SpaceState& space, const SpaceSnapshot& snapshot,
-                        const kv::Store& store, schema::Head* head,
+                        const kv::Store& store, uint64_t generation,
+                        std::vector<schema::PartReference>* references,
                         kv::Ingest* ingest) {
   if (snapshot.rows.empty()) return absl::OkStatus();
   const uint32_t per_segment =
       schema::VectorSegmentSlots(space.description().dimension);
   ENGRAM_ASSIGN_OR_RETURN(
       const std::vector<schema::VectorPart> old_parts,
-      TakeLastSegment(space, per_segment, store, head, ingest));
+      TakeLastSegment(space, per_segment, store, references, ingest));
   uint32_t row = snapshot.previous.slot_count;
   std::vector<schema::VectorRow> rows;  // up to `row`, not written yet
   if (!old_parts.empty()) row = old_parts.front().first_slot;
@@ -85,11 +92,11 @@ absl::Status PutVectors(const SpaceState& space, const SpaceSnapshot& snapshot,
       ++next;
     }
     const std::string value =
-        schema::EncodeVectorPart(space.id(), head->generation, row, rows);
+        schema::EncodeVectorPart(space.id(), generation, row, rows);
     ENGRAM_RETURN_IF_ERROR(
-        ingest->Put(schema::VectorPartKey(segment, head->generation), value));
-    head->vector_parts.push_back({head->generation, segment, row, end - row,
-                                  schema::EnvelopeCrc(value)});
+        ingest->Put(schema::VectorPartKey(segment, generation), value));
+    references->push_back(
+        {generation, segment, row, end - row, schema::EnvelopeCrc(value)});
     row = end;
     rows.clear();
   }
@@ -185,11 +192,7 @@ class Saving {
 
   absl::Status Put(kv::Store* store, kv::Ingest* ingest) {
     ENGRAM_RETURN_IF_ERROR(CheckRows());
-    ENGRAM_RETURN_IF_ERROR(
-        PutVectors(space_, snapshot_, *store, &head_, ingest));
-    ENGRAM_RETURN_IF_ERROR(PutDeadLetters(snapshot_, space_.id(), ingest));
-    ENGRAM_RETURN_IF_ERROR(PutLinks(*store, space_.family(), snapshot_.previous,
-                                    &snapshot_.links, &head_, ingest));
+    ENGRAM_RETURN_IF_ERROR(PutParts(*store, ingest));
     const std::string encoded_head = schema::EncodeHead(head_);
     if (encoded_head.size() > schema::kHeadBytesMax) {
       return absl::ResourceExhaustedError(absl::StrCat(
@@ -213,6 +216,36 @@ class Saving {
     return absl::ResourceExhaustedError(absl::StrCat(
         "space \"", space_.name(), "\": would have ", rows,
         " rows, the limit is ", kRowsMax, "; Compact() numbers them anew"));
+  }
+
+  // Vectors, and everything up to the head. Each has a table of its own.
+  absl::Status PutParts(const kv::Store& store, kv::Ingest* ingest) {
+    const uint64_t bytes =
+        snapshot_.rows.size() * space_.description().dimension * sizeof(float);
+    if (bytes < kBytesBeside) {
+      ENGRAM_RETURN_IF_ERROR(PutAllVectors(store, ingest));
+      return PutOthers(store, ingest);
+    }
+    absl::Status vectors;
+    std::thread beside([&] {
+      vectors = PutAllVectors(store, ingest);
+      if (vectors.ok()) vectors = ingest->FinishVectors();
+    });
+    const absl::Status others = PutOthers(store, ingest);
+    beside.join();
+    vectors.Update(others);
+    return vectors;
+  }
+
+  absl::Status PutAllVectors(const kv::Store& store, kv::Ingest* ingest) {
+    return PutVectors(space_, snapshot_, store, head_.generation,
+                      &head_.vector_parts, ingest);
+  }
+
+  absl::Status PutOthers(const kv::Store& store, kv::Ingest* ingest) {
+    ENGRAM_RETURN_IF_ERROR(PutDeadLetters(snapshot_, space_.id(), ingest));
+    return PutLinks(store, space_.family(), snapshot_.previous,
+                    &snapshot_.links, &head_, ingest);
   }
 
   SpaceState& space_;

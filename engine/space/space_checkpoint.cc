@@ -13,6 +13,16 @@ namespace {
 // What a checkpoint spends on removals while indexing waits for it.
 constexpr int64_t kRemovalMicrosMax = 1'000;
 
+// What the next nodes hold is fetched while one is copied.
+constexpr size_t kSlotsAhead = 8;
+
+// How many nodes of the graph have changed.
+size_t CountChanged(SpaceIndex& index) {
+  MutexLock link_lock(index.link_mutex());
+  const index::Graph* const graph = index.graph();
+  return graph == nullptr ? 0 : graph->changed_count();
+}
+
 }  // namespace
 
 std::string SpaceState::family() const {
@@ -123,13 +133,17 @@ void SpaceState::CopyLinks(const index::ChangedSlots& changed,
   std::vector<uint32_t> slots;
   slots.reserve(changed.count());
   changed.ForEach([&slots](uint32_t slot) { slots.push_back(slot); });
-  for (const uint32_t slot : slots) {
+  const index::Graph* const graph = index().graph();
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (graph != nullptr && i + kSlotsAhead < slots.size()) {
+      graph->PrefetchNode(slots[i + kSlotsAhead]);
+    }
+    const uint32_t slot = slots[i];
     if (rows[slot] != kNoRow) CopySlot(slot, rows[slot], snapshot);
   }
   for (const uint32_t row : saving_gone_rows_) {
     snapshot->links.AddPlain(row, true);
   }
-  const index::Graph* const graph = index().graph();
   const index::EntryPoint entry =
       graph != nullptr ? graph->entry_point() : index::EntryPoint();
   // A graph without nodes is as good as none; its centre with it.
@@ -161,10 +175,10 @@ SpaceSnapshot SpaceState::BeginCheckpoint() {
     unsaved = unsaved_.size();
   }
   // So that no page of memory is touched for the first time while indexing
-  // waits. As many nodes may change as an insert has neighbors.
+  // waits, though it goes on until then.
   const size_t slots = index().slot_count();
-  snapshot.links.Reserve(std::min(slots, unsaved * description_.M),
-                         description_.M);
+  snapshot.links.Reserve(
+      std::min(slots, CountChanged(index()) * 9 / 8 + unsaved), description_.M);
   rows.resize(slots + slots / 8);
   MutexLock turn_lock(turn_mutex_);
   const int64_t pause_begin = Clock::System().MonotonicMicros();

@@ -58,6 +58,13 @@ class MappedAllocator {
   }
 };
 
+// Gets the pages of the first `bytes` of a block of MappedAllocator at once.
+// Where that cannot be had they come one by one, as they are touched.
+inline void PopulatePages(void* block, size_t bytes) {
+  if (bytes < MappedAllocator<char>::kMappedBytesMin) return;
+  (void)::madvise(block, bytes, MADV_POPULATE_WRITE);
+}
+
 }  // namespace engram
 
 #endif  // ENGRAM_STORAGE_BASE_MAPPED_ALLOCATOR_H_

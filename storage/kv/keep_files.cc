@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "rocksdb/file_system.h"
+#include "storage/kv/uncached_tables.h"
 
 namespace engram::kv {
 namespace {
@@ -32,7 +33,7 @@ class KeepFilesFileSystem final : public rocksdb::FileSystemWrapper {
 std::unique_ptr<rocksdb::Env> NewKeepFilesEnv(
     rocksdb::Env* env, std::shared_ptr<const StopListener> stop) {
   return rocksdb::NewCompositeEnv(std::make_shared<KeepFilesFileSystem>(
-      env->GetFileSystem(), std::move(stop)));
+      NewUncachedTables(env->GetFileSystem()), std::move(stop)));
 }
 
 }  // namespace engram::kv

@@ -316,6 +316,18 @@ absl::StatusOr<std::string> Store::Get(absl::string_view family,
   return value;
 }
 
+absl::Status Store::Visit(
+    absl::string_view family, absl::string_view key,
+    absl::FunctionRef<absl::Status(absl::string_view)> visit) const {
+  ENGRAM_ASSIGN_OR_RETURN(const Target target, Find(family));
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  rocksdb::PinnableSlice value;
+  ENGRAM_RETURN_IF_ERROR(ToReadStatus(
+      db_->Get(options, target.family.get(), target.KeyOf(key), &value)));
+  return visit(ToView(value));
+}
+
 // A reader that could not hold all tables misses one when it needs it.
 absl::Status Store::ToReadStatus(const rocksdb::Status& status) const {
   absl::Status converted = ToStatus(status);

@@ -108,6 +108,12 @@ class Store {
   absl::Status DropMembers(absl::Span<const std::string> names,
                            std::vector<std::string>* damaged);
 
+  // Calls `visit` with the value where it lies, and returns what that does; the
+  // cache does not keep it. NOT_FOUND if there is no such key or family.
+  absl::Status Visit(
+      absl::string_view family, absl::string_view key,
+      absl::FunctionRef<absl::Status(absl::string_view)> visit) const;
+
   // NOT_FOUND if there is no such key or family.
   absl::StatusOr<std::string> Get(absl::string_view family,
                                   absl::string_view key) const;
@@ -250,7 +256,8 @@ class Store {
 // ingestion would overlap all earlier ones, and compaction would rewrite all
 // vectors.
 //
-// Not thread-safe.
+// Not thread-safe, but for this: one thread may put, delete and finish keys of
+// vectors while another puts and deletes others.
 class Ingest {
  public:
   ~Ingest();
@@ -266,6 +273,10 @@ class Ingest {
   // themselves.
   absl::Status Put(absl::string_view key, absl::string_view value);
   absl::Status Delete(absl::string_view key);
+
+  // Commit()'s part of the vectors' table ahead of it: no key of theirs
+  // follows.
+  absl::Status FinishVectors();
 
   // Applies the changes; nothing was applied if it fails, as far as is known:
   // after a failed sync of the manifest they may be there after reopening.

@@ -1,0 +1,98 @@
+// So many vectors in one checkpoint that they are written beside the links.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "engram/db.h"
+#include "gtest/gtest.h"
+#include "tests/support/temporary_directory.h"
+#include "tests/support/test_vectors.h"
+
+namespace engram {
+namespace {
+
+using testing::TestVector;
+
+constexpr uint32_t kDimension = 1024;
+// 6 MB of vectors: two parts, each written behind the other.
+constexpr int kMany = 1500;
+
+class LargeCheckpointTest : public ::testing::Test {
+ protected:
+  void Open() {
+    db_.reset();
+    Options options;
+    options.flat_records_max = 50;
+    auto db = Db::Open(path_, options);
+    ASSERT_TRUE(db.ok()) << db.status();
+    db_ = *std::move(db);
+    SpaceOptions space_options;
+    space_options.dimension = kDimension;
+    auto space = db_->OpenSpace("space", space_options);
+    ASSERT_TRUE(space.ok()) << space.status();
+    space_ = *space;
+  }
+
+  void Observe(int first, int count) {
+    WriteBatch batch;
+    for (int i = first; i < first + count; ++i) {
+      batch.Observe(space_, {absl::StrCat("id", i), TestVector(kDimension, i),
+                             "payload"});
+    }
+    const absl::StatusOr<Lsn> lsn = db_->Write(batch);
+    ASSERT_TRUE(lsn.ok()) << lsn.status();
+    ASSERT_TRUE(db_->Wait(*lsn, Stage::kIndexed, absl::Minutes(2)).ok());
+  }
+
+  void ExpectHolds(int count) {
+    EXPECT_EQ(space_.ListIds()->size(), static_cast<size_t>(count));
+    for (int i = 0; i < count; i += 7) {
+      const auto stored = space_.Get(absl::StrCat("id", i));
+      ASSERT_TRUE(stored.ok()) << stored.status();
+      ASSERT_EQ(stored->vector, TestVector(kDimension, i)) << i;
+      // Random vectors have no near ones that would lead to them.
+      const auto found =
+          space_.Search(TestVector(kDimension, i), {.k = 1, .ef_search = 1000});
+      ASSERT_TRUE(found.ok()) << found.status();
+      ASSERT_EQ(found->front().id, absl::StrCat("id", i));
+    }
+  }
+
+  testing::TemporaryDirectory directory_;
+  const std::string path_ = directory_.PathOf("db");
+  const std::string scratch_ = path_ + "/kv/scratch";
+  std::unique_ptr<Db> db_;
+  Space space_;
+};
+
+TEST_F(LargeCheckpointTest, WhatItSavesIsReadBack) {
+  Open();
+  Observe(0, kMany);
+  ASSERT_TRUE(db_->Checkpoint().ok());
+  ASSERT_GT(db_->GetStats()->checkpoint_bytes,
+            uint64_t{kMany} * kDimension * sizeof(float));
+  Observe(kMany, kMany);
+  ASSERT_TRUE(db_->Checkpoint().ok());
+  Open();
+  ExpectHolds(2 * kMany);
+}
+
+TEST_F(LargeCheckpointTest, OneThatFailsChangesNothingAndTheNextSavesAll) {
+  Open();
+  Observe(0, 10);
+  ASSERT_TRUE(db_->Checkpoint().ok());
+  Observe(10, kMany);
+  // Where tables are built.
+  std::filesystem::remove_all(scratch_);
+  EXPECT_FALSE(db_->Checkpoint().ok());
+  ExpectHolds(10 + kMany);
+  std::filesystem::create_directory(scratch_);
+  ASSERT_TRUE(db_->Checkpoint().ok());
+  Open();
+  ExpectHolds(10 + kMany);
+}
+
+}  // namespace
+}  // namespace engram
