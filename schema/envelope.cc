@@ -30,9 +30,10 @@ std::string WrapValue(const ValuePlace& place, const uint8_t* flatbuffer,
                       size_t bytes) {
   Envelope envelope{static_cast<uint32_t>(place.kind), 0, place.space_id,
                     place.generation};
-  std::string value(kEnvelopeBytes + bytes, '\0');
-  std::memcpy(value.data(), &envelope, kEnvelopeBytes);
-  std::memcpy(value.data() + kEnvelopeBytes, flatbuffer, bytes);
+  std::string value;
+  value.reserve(kEnvelopeBytes + bytes);
+  value.append(reinterpret_cast<const char*>(&envelope), kEnvelopeBytes);
+  value.append(reinterpret_cast<const char*>(flatbuffer), bytes);
   envelope.crc = Crc32c(value.data() + kEnvelopeCrcStart,
                         value.size() - kEnvelopeCrcStart);
   std::memcpy(value.data(), &envelope, kEnvelopeBytes);
@@ -46,10 +47,11 @@ uint32_t EnvelopeCrc(absl::string_view value) {
 
 UnwrappedValue::UnwrappedValue(absl::string_view flatbuffer,
                                uint64_t generation)
-    : words_((flatbuffer.size() + sizeof(uint64_t) - 1) / sizeof(uint64_t)),
+    : words_(std::make_unique_for_overwrite<uint64_t[]>(
+          (flatbuffer.size() + sizeof(uint64_t) - 1) / sizeof(uint64_t))),
       size_(flatbuffer.size()),
       generation_(generation) {
-  if (size_ != 0) std::memcpy(words_.data(), flatbuffer.data(), size_);
+  if (size_ != 0) std::memcpy(words_.get(), flatbuffer.data(), size_);
 }
 
 absl::StatusOr<UnwrappedValue> UnwrapValue(const ValuePlace& place,

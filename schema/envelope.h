@@ -9,8 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -47,18 +47,20 @@ uint32_t EnvelopeCrc(absl::string_view value);
 // A flatbuffer whose envelope was right, copied to aligned memory.
 class UnwrappedValue {
  public:
+  UnwrappedValue() = default;  // of no bytes
   UnwrappedValue(absl::string_view flatbuffer, uint64_t generation);
 
+  // Stays where it is when the object moves.
   const uint8_t* data() const {
-    return reinterpret_cast<const uint8_t*>(words_.data());
+    return reinterpret_cast<const uint8_t*>(words_.get());
   }
   size_t size() const { return size_; }
   uint64_t generation() const { return generation_; }
 
  private:
-  std::vector<uint64_t> words_;
-  size_t size_;
-  uint64_t generation_;
+  std::unique_ptr<uint64_t[]> words_;
+  size_t size_ = 0;
+  uint64_t generation_ = 0;
 };
 
 // Checks the envelope and its crc. DATA_LOSS says what is wrong: also a value

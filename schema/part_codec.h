@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "schema/envelope.h"
 #include "schema/space_codec.h"
 #include "schema/wal_layout.h"
 
@@ -62,8 +63,14 @@ struct VectorPart {
   uint32_t first_slot = 0;
   uint32_t dimension = 0;
   std::vector<Lsn> lsns;
-  std::vector<std::string> ids;
-  std::vector<float> rows;  // lsns.size() * dimension
+  // These point into `value`, also after a move.
+  std::vector<absl::string_view> ids;
+  absl::Span<const float> rows;  // lsns.size() * dimension
+  UnwrappedValue value;
+
+  absl::Span<const float> row(size_t i) const {
+    return rows.subspan(i * size_t{dimension}, dimension);
+  }
 };
 
 // One row's contribution to a part; borrows everything.
@@ -75,9 +82,7 @@ struct VectorRow {
 
 // The i-th row of a part that was read.
 inline VectorRow RowOf(const VectorPart& part, size_t i) {
-  return {part.lsns[i], part.ids[i],
-          absl::MakeConstSpan(part.rows).subspan(i * size_t{part.dimension},
-                                                 part.dimension)};
+  return {part.lsns[i], part.ids[i], part.row(i)};
 }
 
 std::string EncodeVectorPart(uint64_t space_id, uint64_t generation,

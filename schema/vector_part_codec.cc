@@ -1,4 +1,5 @@
-#include <cmath>
+#include <bit>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "schema/flatbuffer_access.h"
@@ -18,11 +19,22 @@ absl::Status Malformed(absl::string_view what) {
   return absl::DataLossError(absl::StrCat("vector part: ", what));
 }
 
-absl::StatusOr<std::vector<std::string>> ReadIds(const fb::VectorPart& flat,
-                                                 uint32_t count) {
+// Whether each is a number. The exponent of what is none is all ones; looking
+// at that, without a way out, the compiler takes several at a time.
+bool AreFinite(absl::Span<const float> components) {
+  constexpr uint32_t kExponent = 0x7f800000;
+  uint32_t bad = 0;
+  for (const float component : components) {
+    bad |= (std::bit_cast<uint32_t>(component) & kExponent) == kExponent;
+  }
+  return bad == 0;
+}
+
+absl::StatusOr<std::vector<absl::string_view>> ReadIds(
+    const fb::VectorPart& flat, uint32_t count) {
   const auto* ends = flat.id_ends();
   const absl::string_view bytes = ToView(flat.ids());
-  std::vector<std::string> ids;
+  std::vector<absl::string_view> ids;
   ids.reserve(count);
   size_t start = 0;
   for (uint32_t i = 0; i < count; ++i) {
@@ -31,7 +43,7 @@ absl::StatusOr<std::vector<std::string>> ReadIds(const fb::VectorPart& flat,
       return Malformed(absl::StrCat("id of slot ", flat.first_slot() + i,
                                     " ends at ", end, " of ", bytes.size()));
     }
-    ids.emplace_back(bytes.substr(start, end - start));
+    ids.push_back(bytes.substr(start, end - start));
     start = end;
   }
   if (start != bytes.size()) return Malformed("bytes after the last id");
@@ -87,7 +99,7 @@ absl::StatusOr<VectorPart> DecodeVectorPart(uint64_t space_id,
                                             const PartReference& reference,
                                             absl::string_view value) {
   ENGRAM_ASSIGN_OR_RETURN(
-      const UnwrappedValue unwrapped,
+      UnwrappedValue unwrapped,
       UnwrapValue({ValueKind::kVectorPart, space_id, reference.generation},
                   value, kPartBytesMax));
   if (EnvelopeCrc(value) != reference.crc) {
@@ -112,11 +124,9 @@ absl::StatusOr<VectorPart> DecodeVectorPart(uint64_t space_id,
   part.dimension = dimension;
   ENGRAM_ASSIGN_OR_RETURN(part.ids, ReadIds(*flat, count));
   part.lsns.assign(flat->lsns()->begin(), flat->lsns()->end());
-  const float* const rows = flat->rows()->data();
-  part.rows.assign(rows, rows + flat->rows()->size());
-  for (const float component : part.rows) {
-    if (!std::isfinite(component)) return Malformed("a component is no number");
-  }
+  part.rows = absl::MakeConstSpan(flat->rows()->data(), flat->rows()->size());
+  if (!AreFinite(part.rows)) return Malformed("a component is no number");
+  part.value = std::move(unwrapped);
   return part;
 }
 

@@ -266,23 +266,33 @@ class Graph {
     }
   }
 
+  // For who is about to read a node's links on layer 0.
+  void PrefetchNode(uint32_t slot) const {
+    nodes_.PrefetchHeader(slot);
+    nodes_.PrefetchLinks(slot);
+  }
+
   // The slots of which something that is saved - layers, links, the head of a
   // twin - may have changed since the last call, or since FinishRestore().
   // *Writer.*
   ChangedSlots TakeChanged() { return nodes_.TakeChanged(); }
+
+  // How many these would be, but for twins whose head has changed. *Writer.*
+  size_t changed_count() const { return nodes_.changed_count(); }
 
   // A saved graph is restored by GrowTo(), Fill() for all slots that were
   // nodes or twins, RestoreNode() and RestoreTwin() for each of them in any
   // order, RestoreEntryPoint(), and FinishRestore(), which checks what no
   // single node shows and rebuilds what is not saved. The input may be hostile:
   // whatever breaks an invariant gives DATA_LOSS, naming slot, layer, value and
-  // limit, and the graph must then be thrown away. *Writer.*
+  // limit, and the graph must then be thrown away. *Writer*; the last one works
+  // on `threads` threads, one at least.
   absl::Status RestoreNode(
       uint32_t slot, uint32_t top_layer,
       absl::Span<const std::vector<uint32_t>> links_by_layer);
   absl::Status RestoreTwin(uint32_t slot, uint32_t head);
   absl::Status RestoreEntryPoint(const EntryPoint& entry_point);
-  absl::Status FinishRestore();
+  absl::Status FinishRestore(size_t threads);
 
  private:
   // Walk() distance from scratch.query, as a key.
@@ -351,6 +361,9 @@ class Graph {
 
   absl::Status LinkRestoredTwins();
   absl::Status CheckRestoredLinks(uint32_t slot, uint32_t layer) const;
+  absl::Status CheckRestoredLinks(size_t threads) const;
+  void RestoreInLinks(size_t threads);
+  void PrefetchNeighbors(uint32_t slot) const;
 
   const GraphOptions options_;
   const std::vector<float> centre_;

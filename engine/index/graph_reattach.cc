@@ -53,6 +53,9 @@ class ReachedTree {
     SetParent(root, parent);
     queue_.assign(1, root);
     for (size_t next = 0; next < queue_.size(); ++next) {
+      if (next + kAhead < queue_.size()) {
+        nodes_.PrefetchLinks(queue_[next + kAhead]);
+      }
       const uint32_t slot = queue_[next];
       const LinkList links = nodes_.links(slot, 0);
       for (uint32_t i = 0; i < links.capacity(); ++i) {
@@ -74,6 +77,8 @@ class ReachedTree {
   uint32_t slot_count() const { return static_cast<uint32_t>(parents_.size()); }
 
  private:
+  static constexpr size_t kAhead = 8;
+
   void SetParent(uint32_t slot, uint32_t parent) {
     parents_[slot] = parent;
     if (stored_in_ != nullptr && stored_in_->is_node(slot)) {

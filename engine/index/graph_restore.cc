@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "engine/index/graph.h"
+#include "storage/base/parallel_ranges.h"
 #include "storage/base/status_macros.h"
 
 namespace engram::index {
@@ -149,7 +150,65 @@ absl::Status Graph::LinkRestoredTwins() {
   return absl::OkStatus();
 }
 
-absl::Status Graph::FinishRestore() {
+// Of all nodes. The first error in the order of slots.
+absl::Status Graph::CheckRestoredLinks(size_t threads) const {
+  const bool has_entry = entry_point().exists;
+  const auto check = [&](uint32_t slot) {
+    if (!has_entry) {
+      return absl::DataLossError(absl::StrCat(
+          "slot ", slot, " is a node, but there is no entry point"));
+    }
+    for (uint32_t layer = 0; layer <= top_layer(slot); ++layer) {
+      ENGRAM_RETURN_IF_ERROR(CheckRestoredLinks(slot, layer));
+    }
+    return absl::OkStatus();
+  };
+  std::vector<absl::Status> statuses(threads);
+  ForParallelRanges(threads, slot_count(),
+                    [&](size_t range, uint32_t begin, uint32_t end) {
+                      absl::Status& status = statuses[range];
+                      for (uint32_t slot = begin; slot < end; ++slot) {
+                        if (nodes_.is_node(slot)) status = check(slot);
+                        if (!status.ok()) return;
+                      }
+                    });
+  absl::Status first;
+  for (const absl::Status& status : statuses) first.Update(status);
+  return first;
+}
+
+// What finding one-way links looks at for each neighbor on layer 0: they stand
+// anywhere in memory.
+void Graph::PrefetchNeighbors(uint32_t slot) const {
+  if (!nodes_.is_node(slot)) return;
+  const LinkList links = nodes_.links(slot, 0);
+  for (uint32_t i = 0; i < links.capacity(); ++i) {
+    const uint32_t id = links.id(i);
+    if (id == kNoSlot) return;
+    nodes_.PrefetchLinks(id);
+    nodes_.PrefetchHeader(id);
+  }
+}
+
+// Makes in-degrees and one-way in-links known, which are not saved.
+void Graph::RestoreInLinks(size_t threads) {
+  std::vector<std::vector<OneWayLink>> found(threads);
+  ForParallelRanges(
+      threads, slot_count(), [&](size_t range, uint32_t begin, uint32_t end) {
+        for (uint32_t slot = begin; slot < end; ++slot) {
+          if (slot + 1 < end) PrefetchNeighbors(slot + 1);
+          if (!nodes_.is_node(slot)) continue;
+          for (uint32_t layer = 0; layer <= top_layer(slot); ++layer) {
+            editor_.FindOneWay(slot, layer, &found[range]);
+          }
+        }
+      });
+  for (const std::vector<OneWayLink>& links : found) {
+    for (const OneWayLink& link : links) editor_.RestoreOneWay(link);
+  }
+}
+
+absl::Status Graph::FinishRestore(size_t threads) {
   const EntryPoint entry = entry_point();
   if (entry.exists && !nodes_.is_node(entry.slot)) {
     return absl::DataLossError(
@@ -160,25 +219,11 @@ absl::Status Graph::FinishRestore() {
         "entry point slot ", entry.slot, ": layer is ", entry.layer,
         ", but its top layer is ", top_layer(entry.slot)));
   }
-  for (uint32_t slot = 0; slot < slot_count(); ++slot) {
-    if (!nodes_.is_node(slot)) continue;
-    if (!entry.exists) {
-      return absl::DataLossError(absl::StrCat(
-          "slot ", slot, " is a node, but there is no entry point"));
-    }
-    for (uint32_t layer = 0; layer <= top_layer(slot); ++layer) {
-      ENGRAM_RETURN_IF_ERROR(CheckRestoredLinks(slot, layer));
-    }
-  }
+  ENGRAM_RETURN_IF_ERROR(CheckRestoredLinks(threads));
   ENGRAM_RETURN_IF_ERROR(LinkRestoredTwins());
   // What follows is not as it was saved.
   nodes_.TakeChanged();
-  for (uint32_t slot = 0; slot < slot_count(); ++slot) {
-    if (!nodes_.is_node(slot)) continue;
-    for (uint32_t layer = 0; layer <= top_layer(slot); ++layer) {
-      editor_.Rebuild(slot, layer);
-    }
-  }
+  RestoreInLinks(threads);
   StoreSpanningTree();
   return absl::OkStatus();
 }

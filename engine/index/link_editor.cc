@@ -1,6 +1,7 @@
 #include "engine/index/link_editor.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "storage/base/check.h"
 
@@ -118,20 +119,30 @@ void LinkEditor::CopyInNeighbors(uint32_t slot, uint32_t layer,
   out->insert(out->end(), one_way.begin(), one_way.end());
 }
 
-void LinkEditor::Rebuild(uint32_t slot, uint32_t layer) {
-  LinkList links = nodes_.links(slot, layer);
-  links.CopyTo(&ids_);
-  for (const uint32_t id : ids_) {
+void LinkEditor::FindOneWay(uint32_t slot, uint32_t layer,
+                            std::vector<OneWayLink>* found) const {
+  const LinkList links = nodes_.links(slot, layer);
+  for (uint32_t i = 0; i < links.capacity(); ++i) {
+    const uint32_t id = links.id(i);
+    if (id == kNoSlot) break;
     if (!nodes_.links(id, layer).Contains(slot)) {
-      if (IsHub(id, layer)) {
-        nodes_.MarkChanged(slot);
-        links.Remove(id);
-        continue;
-      }
-      one_way_.Add(nodes_.one_way(id, layer), slot);
+      found->push_back({slot, layer, id});
+    } else if (layer == 0) {
+      // Relaxed: a count, read when all threads have ended.
+      std::atomic_ref<uint16_t>(nodes_.in_degree(id))
+          .fetch_add(1, std::memory_order_relaxed);
     }
-    if (layer == 0) ++nodes_.in_degree(id);
   }
+}
+
+void LinkEditor::RestoreOneWay(const OneWayLink& link) {
+  if (IsHub(link.to, link.layer)) {
+    nodes_.MarkChanged(link.from);
+    nodes_.links(link.from, link.layer).Remove(link.to);
+    return;
+  }
+  one_way_.Add(nodes_.one_way(link.to, link.layer), link.from);
+  if (link.layer == 0) ++nodes_.in_degree(link.to);
 }
 
 }  // namespace engram::index

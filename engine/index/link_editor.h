@@ -23,6 +23,12 @@ namespace engram::index {
 // no walk misses one link of thousands.
 inline constexpr size_t kOneWayLinksMax = 480;
 
+struct OneWayLink {
+  uint32_t from = 0;
+  uint32_t layer = 0;
+  uint32_t to = 0;
+};
+
 class LinkEditor {
  public:
   // `nodes` must outlive the object.
@@ -54,9 +60,14 @@ class LinkEditor {
     return one_way_.count(*nodes_.one_way(slot, layer)) >= kOneWayLinksMax;
   }
 
-  // After lists were restored: finds out who is linked one way. Links to hubs
-  // beyond the limit are left out.
-  void Rebuild(uint32_t slot, uint32_t layer);
+  // After lists were restored: finds out who is linked one way, in two steps.
+  // The first adds to `found` those of one list, and counts its other links;
+  // several threads may take it for different lists, as long as none changes.
+  // The second notes one that was found. Links to hubs beyond the limit are
+  // left out.
+  void FindOneWay(uint32_t slot, uint32_t layer,
+                  std::vector<OneWayLink>* found) const;
+  void RestoreOneWay(const OneWayLink& link);
 
   uint64_t memory_bytes() const { return one_way_.memory_bytes(); }
 
@@ -67,7 +78,6 @@ class LinkEditor {
 
   NodeStore& nodes_;
   OneWayLinks one_way_;
-  std::vector<uint32_t> ids_;
   std::vector<uint32_t> gone_;
   std::vector<uint32_t> come_;
 };

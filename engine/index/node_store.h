@@ -104,6 +104,8 @@ class NodeStore {
     __builtin_prefetch(ids + 64);
   }
 
+  void PrefetchHeader(uint32_t slot) const { __builtin_prefetch(header(slot)); }
+
   // The next in the chain of twins that begins with a node; kNoSlot at its end.
   uint32_t next_twin(uint32_t slot) const {
     return std::atomic_ref<uint32_t>(header(slot)->next_twin)
@@ -180,6 +182,7 @@ class NodeStore {
 
   // The slots that were noted since the last call, and maybe a few more.
   ChangedSlots TakeChanged();
+  size_t changed_count() const { return changed_.count(); }
 
   // On layer 0; kept by the LinkEditor.
   uint16_t& in_degree(uint32_t slot) const { return header(slot)->in_degree; }

@@ -81,7 +81,7 @@ class CheckpointEraser {
       }
       const bool holds_one = std::any_of(
           part->ids.begin(), part->ids.end(),
-          [this](const std::string& id) { return ids_.contains(id); });
+          [this](absl::string_view id) { return ids_.contains(id); });
       if (holds_one) segments_.insert(schema::PlaceOfVectorPart(key).segment);
     };
     ENGRAM_RETURN_IF_ERROR(store_.ScanVersions(

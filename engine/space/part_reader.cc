@@ -29,13 +29,16 @@ absl::StatusOr<schema::VectorPart> ReadVectorPart(
     const kv::Store& store, absl::string_view family,
     const schema::SpaceDescription& space,
     const schema::PartReference& reference) {
-  const std::string name = VectorPartName(reference);
-  const absl::StatusOr<std::string> value = store.Get(
-      family, schema::VectorPartKey(reference.index, reference.generation));
-  if (!value.ok()) return InFamily(family, name, value.status());
-  absl::StatusOr<schema::VectorPart> part =
-      schema::DecodeVectorPart(space.id, space.dimension, reference, *value);
-  if (!part.ok()) return InFamily(family, name, part.status());
+  schema::VectorPart part;
+  const absl::Status status = store.Visit(
+      family, schema::VectorPartKey(reference.index, reference.generation),
+      [&](absl::string_view value) {
+        absl::StatusOr<schema::VectorPart> decoded = schema::DecodeVectorPart(
+            space.id, space.dimension, reference, value);
+        if (decoded.ok()) part = *std::move(decoded);
+        return decoded.status();
+      });
+  if (!status.ok()) return InFamily(family, VectorPartName(reference), status);
   return part;
 }
 

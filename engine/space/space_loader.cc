@@ -21,6 +21,13 @@ constexpr size_t kThreadsMax = 8;
 
 // A thread for less is not worth its start.
 constexpr size_t kPartsPerThread = 2;
+constexpr size_t kNodesPerThread = 16'384;
+
+// For so much work, of which each thread has `share` at least.
+size_t ThreadsFor(size_t work, size_t share) {
+  const size_t processors = std::max(1u, std::thread::hardware_concurrency());
+  return std::clamp<size_t>(work / share, 1, std::min(kThreadsMax, processors));
+}
 
 absl::Status BadRow(absl::string_view family, absl::string_view key,
                     uint32_t row, absl::string_view what) {
@@ -163,7 +170,7 @@ absl::StatusOr<std::vector<float>> SpaceLoader::Centre() const {
   for (const schema::VectorPart& part : parts) {
     for (size_t i = 0; i < part.lsns.size(); ++i) {
       if (nodes_[part.first_slot + i].removed) continue;
-      live.push_back(part.rows.data() + i * size_t{part.dimension});
+      live.push_back(part.row(i).data());
     }
   }
   if (live.empty()) return std::vector<float>(space_.dimension);
@@ -172,8 +179,7 @@ absl::StatusOr<std::vector<float>> SpaceLoader::Centre() const {
 
 absl::Status SpaceLoader::LoadVectors() {
   const size_t threads_wanted =
-      std::min({kThreadsMax, head_.vector_parts.size() / kPartsPerThread,
-                size_t{std::max(1u, std::thread::hardware_concurrency())}});
+      ThreadsFor(head_.vector_parts.size(), kPartsPerThread);
   std::vector<std::thread> others;
   for (size_t i = 1; i < threads_wanted; ++i) {
     others.emplace_back([this] { LoadParts(); });
@@ -214,10 +220,7 @@ absl::Status SpaceLoader::LoadPart(size_t number, index::Scratch& scratch) {
   for (size_t i = 0; i < part.lsns.size(); ++i) {
     const uint32_t slot = slots_[part.first_slot + i];
     if (slot == index::kNoSlot) continue;
-    index_->Fill(slot,
-                 absl::MakeConstSpan(part.rows).subspan(
-                     i * size_t{part.dimension}, part.dimension),
-                 scratch);
+    index_->Fill(slot, part.row(i), scratch);
   }
   return absl::OkStatus();
 }
@@ -229,9 +232,7 @@ absl::Status SpaceLoader::CheckPart(const schema::VectorPart& part) const {
           absl::StrCat("row ", part.first_slot + i, " has LSN ", part.lsns[i],
                        ", the head's is ", head_.checkpoint_lsn));
     }
-    const absl::Status status = schema::CheckVector(
-        space_, absl::MakeConstSpan(part.rows).subspan(
-                    i * size_t{part.dimension}, part.dimension));
+    const absl::Status status = schema::CheckVector(space_, part.row(i));
     if (!status.ok()) return absl::DataLossError(status.message());
   }
   return absl::OkStatus();
@@ -306,7 +307,8 @@ absl::Status SpaceLoader::RestoreGraph() {
   entry.slot = slots_[head_.entry_slot];
   entry.layer = head_.entry_layer;
   absl::Status status = graph->RestoreEntryPoint(entry);
-  if (status.ok()) status = graph->FinishRestore();
+  if (status.ok())
+    status = graph->FinishRestore(ThreadsFor(slots_taken_, kNodesPerThread));
   return status.ok() ? status : InFamily(family_, "l/", status);
 }
 

@@ -110,9 +110,8 @@ absl::Status SpaceState::ReadRow(const Located& located, const kv::Store& store,
                                          part.lsns[i], " of id \"", part.ids[i],
                                          "\", not LSN ", located.lsn)));
   }
-  const auto first =
-      part.rows.begin() + static_cast<ptrdiff_t>(i * size_t{part.dimension});
-  stored->vector.assign(first, first + part.dimension);
+  const absl::Span<const float> vector = part.row(i);
+  stored->vector.assign(vector.begin(), vector.end());
   return absl::OkStatus();
 }
 

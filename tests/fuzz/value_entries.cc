@@ -65,7 +65,7 @@ bool VectorPart(absl::string_view bytes) {
   const size_t count = input.options[1];
   ENGRAM_CHECK(part->lsns.size() == count && part->ids.size() == count);
   ENGRAM_CHECK(part->rows.size() == count * dimension);
-  for (const std::string& id : part->ids) {
+  for (const absl::string_view id : part->ids) {
     ENGRAM_CHECK(!id.empty() && id.size() <= schema::kIdBytesMax);
   }
   for (const float component : part->rows) {

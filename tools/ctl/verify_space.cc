@@ -137,7 +137,7 @@ bool SpaceVerification::ReadVectors(const schema::PartReference& reference) {
     Damage(name, std::string(value.status().message()));
     return false;
   }
-  absl::StatusOr<schema::VectorPart> part = schema::DecodeVectorPart(
+  const absl::StatusOr<schema::VectorPart> part = schema::DecodeVectorPart(
       head_.space.id, head_.space.dimension, reference, *value);
   if (!part.ok()) {
     Damage(name, std::string(part.status().message()));
@@ -149,17 +149,14 @@ bool SpaceVerification::ReadVectors(const schema::PartReference& reference) {
                                 part->lsns[i], ", the head's is ",
                                 head_.checkpoint_lsn));
     }
-    const absl::Status vector = schema::CheckVector(
-        head_.space,
-        absl::MakeConstSpan(part->rows)
-            .subspan(i * size_t{part->dimension}, part->dimension));
+    const absl::Status vector = schema::CheckVector(head_.space, part->row(i));
     if (!vector.ok()) {
       Damage(name, absl::StrCat("row ", part->first_slot + i, ": ",
                                 vector.message()));
     }
     Node node;
     node.lsn = part->lsns[i];
-    node.id = std::move(part->ids[i]);
+    node.id = std::string(part->ids[i]);
     nodes_.push_back(std::move(node));
   }
   return true;

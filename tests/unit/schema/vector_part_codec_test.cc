@@ -38,7 +38,7 @@ TEST(VectorPartCodecTest, RoundTrips) {
   EXPECT_EQ(part->first_slot, 100u);
   EXPECT_EQ(part->dimension, kDimension);
   EXPECT_EQ(part->lsns, (std::vector<Lsn>{11, 12, 13}));
-  EXPECT_EQ(part->ids, (std::vector<std::string>{"first", "b", "third"}));
+  EXPECT_EQ(part->ids, (std::vector<absl::string_view>{"first", "b", "third"}));
   EXPECT_EQ(part->rows, (std::vector<float>{1, 2, 3, -4, 0, 1e30f}));
 }
 

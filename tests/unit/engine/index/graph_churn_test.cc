@@ -188,7 +188,7 @@ TEST(GraphIslandTest, ANodeIsInsertedBesideAnIslandBeforeItIsReattached) {
   ASSERT_TRUE(graph->RestoreNode(1, 0, Links{{0}}).ok());
   ASSERT_TRUE(graph->RestoreNode(2, 1, Links{{}, {0}}).ok());
   ASSERT_TRUE(graph->RestoreEntryPoint({true, 0, 1}).ok());
-  ASSERT_TRUE(graph->FinishRestore().ok());
+  ASSERT_TRUE(graph->FinishRestore(1).ok());
   for (uint32_t slot = 0; slot < 3; ++slot) graph.AddLive(slot);
   ASSERT_EQ(graph->CountUnreachable(AcceptEverything), 1u);
 

@@ -261,7 +261,7 @@ absl::Status CopyGraph(const Graph& from, Graph* to) {
     if (!status.ok()) return status;
   }
   const absl::Status status = to->RestoreEntryPoint(from.entry_point());
-  return status.ok() ? to->FinishRestore() : status;
+  return status.ok() ? to->FinishRestore(1) : status;
 }
 
 }  // namespace engram::index

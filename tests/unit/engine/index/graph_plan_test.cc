@@ -227,7 +227,7 @@ TEST(GraphTreeTest, ANewNodeThatIsForcedInCutsOffNoAncestorOfItsHost) {
   for (uint32_t i = 0; i < 3; ++i) restore(kFirst + i, {kHost});
   for (uint32_t i = 0; i < 3; ++i) restore(kSide + i, {kRoot});
   ASSERT_TRUE(graph->RestoreEntryPoint({true, kRoot, 0}).ok());
-  ASSERT_TRUE(graph->FinishRestore().ok());
+  ASSERT_TRUE(graph->FinishRestore(1).ok());
   ASSERT_EQ(FindViolation(graph), "");
 
   const auto link_beside = [&](const std::vector<float>& vector,

@@ -35,7 +35,7 @@ void CopyWithoutLinksTo(const std::set<uint32_t>& cut, const Graph& from,
     ASSERT_TRUE((*to)->RestoreNode(slot, from.top_layer(slot), links).ok());
   }
   ASSERT_TRUE((*to)->RestoreEntryPoint(from.entry_point()).ok());
-  ASSERT_TRUE((*to)->FinishRestore().ok());
+  ASSERT_TRUE((*to)->FinishRestore(1).ok());
 }
 
 class GraphReattachTest : public testing::Test {
@@ -136,7 +136,7 @@ TEST(GraphChainTest, FullListsGiveUpOnlyLinksThatNobodyNeeds) {
     graph.AddLive(slot);
   }
   ASSERT_TRUE(graph->RestoreEntryPoint({true, 0, 0}).ok());
-  ASSERT_TRUE(graph->FinishRestore().ok());
+  ASSERT_TRUE(graph->FinishRestore(1).ok());
   ASSERT_EQ(graph->CountUnreachable(AcceptEverything), kStrayCount);
 
   EXPECT_EQ(graph->Reattach(AcceptEverything, graph.scratch()), kStrayCount);

@@ -156,7 +156,7 @@ TEST_P(GraphRestoreTest, LinksThatMakeNoSenseAreSurvived) {
   }
   const uint32_t entry = 17;
   ASSERT_TRUE(restored_->RestoreEntryPoint({true, entry, tops[entry]}).ok());
-  ASSERT_TRUE(restored_->FinishRestore().ok());
+  ASSERT_TRUE(restored_->FinishRestore(2).ok());
   const uint64_t unreachable = restored_->CountUnreachable(AcceptEverything);
   EXPECT_GT(unreachable, 0u);
   // Before anything is reattached.
@@ -207,7 +207,7 @@ class HostileRestoreTest : public testing::Test {
 TEST_F(HostileRestoreTest, SlotsThatAreNoNodesMayBeLeftOut) {
   ASSERT_TRUE(graph_->RestoreNode(1, 0, Links{{}}).ok());
   ASSERT_TRUE(graph_->RestoreEntryPoint({true, 1, 0}).ok());
-  ASSERT_TRUE(graph_->FinishRestore().ok());
+  ASSERT_TRUE(graph_->FinishRestore(2).ok());
   graph_.AddLive(1);
   graph_->Link(graph_->Plan(2, graph_.scratch()));
   graph_.AddLive(2);
@@ -267,14 +267,14 @@ TEST_F(HostileRestoreTest, RefusesALinkAboveTheTargetsTopLayer) {
   ASSERT_TRUE(graph_->RestoreNode(0, 1, Links{{1}, {1}}).ok());
   ASSERT_TRUE(graph_->RestoreNode(1, 0, Links{{0}}).ok());
   ASSERT_TRUE(graph_->RestoreEntryPoint({true, 0, 1}).ok());
-  ExpectDataLoss(graph_->FinishRestore(),
+  ExpectDataLoss(graph_->FinishRestore(2),
                  "slot 0 layer 1: link to slot 1, whose top layer is 0");
 }
 
 TEST_F(HostileRestoreTest, RefusesALinkToASlotWithoutLinks) {
   ASSERT_TRUE(graph_->RestoreNode(0, 0, Links{{1}}).ok());
   ASSERT_TRUE(graph_->RestoreEntryPoint({true, 0, 0}).ok());
-  ExpectDataLoss(graph_->FinishRestore(),
+  ExpectDataLoss(graph_->FinishRestore(2),
                  "slot 0 layer 0: link to slot 1, which is no node");
 }
 
@@ -282,23 +282,23 @@ TEST_F(HostileRestoreTest, RefusesALinkToATwin) {
   ASSERT_TRUE(graph_->RestoreTwin(1, 0).ok());
   ASSERT_TRUE(graph_->RestoreNode(0, 0, Links{{1}}).ok());
   ASSERT_TRUE(graph_->RestoreEntryPoint({true, 0, 0}).ok());
-  ExpectDataLoss(graph_->FinishRestore(),
+  ExpectDataLoss(graph_->FinishRestore(2),
                  "slot 0 layer 0: link to slot 1, which is no node");
 }
 
 TEST_F(HostileRestoreTest, RefusesEntryPointsThatAreNone) {
   ASSERT_TRUE(graph_->RestoreNode(0, 0, Links{{}}).ok());
-  ExpectDataLoss(graph_->FinishRestore(),
+  ExpectDataLoss(graph_->FinishRestore(2),
                  "slot 0 is a node, but there is no entry point");
   ExpectDataLoss(graph_->RestoreEntryPoint({true, 40, 0}),
                  "entry point is slot 40, but there are 40 slots");
   ExpectDataLoss(graph_->RestoreEntryPoint({true, 0, 32}),
                  "entry point slot 0: layer is 32, the limit is 31");
   ASSERT_TRUE(graph_->RestoreEntryPoint({true, 0, 1}).ok());
-  ExpectDataLoss(graph_->FinishRestore(),
+  ExpectDataLoss(graph_->FinishRestore(2),
                  "entry point slot 0: layer is 1, but its top layer is 0");
   ASSERT_TRUE(graph_->RestoreEntryPoint({true, 7, 0}).ok());
-  ExpectDataLoss(graph_->FinishRestore(),
+  ExpectDataLoss(graph_->FinishRestore(2),
                  "entry point is slot 7, which is no node");
 }
 
@@ -306,7 +306,7 @@ TEST_F(HostileRestoreTest, RefusesATwinThatIsTheEntryPoint) {
   ASSERT_TRUE(graph_->RestoreNode(0, 0, Links{{}}).ok());
   ASSERT_TRUE(graph_->RestoreTwin(1, 0).ok());
   ASSERT_TRUE(graph_->RestoreEntryPoint({true, 1, 0}).ok());
-  ExpectDataLoss(graph_->FinishRestore(),
+  ExpectDataLoss(graph_->FinishRestore(2),
                  "entry point is slot 1, which is no node");
 }
 
@@ -330,27 +330,27 @@ class HostileTwinTest : public HostileRestoreTest {
 TEST_F(HostileTwinTest, RefusesATwinOfATwin) {
   ASSERT_TRUE(graph_->RestoreTwin(1, 0).ok());
   ASSERT_TRUE(graph_->RestoreTwin(2, 1).ok());
-  ExpectDataLoss(graph_->FinishRestore(),
+  ExpectDataLoss(graph_->FinishRestore(2),
                  "slot 2: twin of slot 1, which is no node");
 }
 
 TEST_F(HostileTwinTest, RefusesATwinOfAFreeSlot) {
   ASSERT_TRUE(graph_->RestoreTwin(1, 9).ok());
-  ExpectDataLoss(graph_->FinishRestore(),
+  ExpectDataLoss(graph_->FinishRestore(2),
                  "slot 1: twin of slot 9, which is no node");
 }
 
 TEST_F(HostileTwinTest, RefusesATwinTwice) {
   ASSERT_TRUE(graph_->RestoreTwin(1, 0).ok());
   ASSERT_TRUE(graph_->RestoreTwin(1, 0).ok());
-  ExpectDataLoss(graph_->FinishRestore(), "slot 1: links twice");
+  ExpectDataLoss(graph_->FinishRestore(2), "slot 1: links twice");
 }
 
 TEST_F(HostileTwinTest, RefusesATwinThatIsANodeToo) {
   ExpectDataLoss(graph_->RestoreTwin(0, 1), "slot 0: links twice");
   ASSERT_TRUE(graph_->RestoreTwin(1, 0).ok());
   ASSERT_TRUE(graph_->RestoreNode(1, 0, Links{{}}).ok());
-  ExpectDataLoss(graph_->FinishRestore(), "slot 1: links twice");
+  ExpectDataLoss(graph_->FinishRestore(2), "slot 1: links twice");
 }
 
 }  // namespace

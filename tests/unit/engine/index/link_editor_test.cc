@@ -9,6 +9,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/base/parallel_ranges.h"
 
 namespace engram::index {
 namespace {
@@ -148,17 +149,24 @@ TEST_F(LinkEditorTest, AnHeirIsLinkedToInsteadAndLinksInstead) {
   }
 }
 
-TEST_F(LinkEditorTest, RebuildFindsTheInNeighborsOfRestoredLists) {
+TEST_F(LinkEditorTest, TheInNeighborsOfRestoredListsAreFoundOnThreads) {
   MakeNodes(40);
   for (uint32_t slot = 0; slot < 40; ++slot) {
     for (uint32_t layer = 0; layer <= nodes_.top_layer(slot); ++layer) {
       nodes_.links(slot, layer).Fill(RandomIds(slot, layer));
     }
   }
-  for (uint32_t slot = 0; slot < 40; ++slot) {
-    for (uint32_t layer = 0; layer <= nodes_.top_layer(slot); ++layer) {
-      editor_.Rebuild(slot, layer);
-    }
+  std::vector<std::vector<OneWayLink>> found(3);
+  ForParallelRanges(
+      found.size(), 40, [&](size_t range, uint32_t begin, uint32_t end) {
+        for (uint32_t slot = begin; slot < end; ++slot) {
+          for (uint32_t layer = 0; layer <= nodes_.top_layer(slot); ++layer) {
+            editor_.FindOneWay(slot, layer, &found[range]);
+          }
+        }
+      });
+  for (const std::vector<OneWayLink>& links : found) {
+    for (const OneWayLink& link : links) editor_.RestoreOneWay(link);
   }
   ExpectInNeighborsAreKnown();
 }
@@ -225,12 +233,16 @@ TEST_F(LinkEditorHubTest, WhomTheHubHangsOnInTheTreeKeepsItsLink) {
   ExpectInNeighborsAreKnown();
 }
 
-TEST_F(LinkEditorHubTest, RebuildLeavesOutLinksBeyondTheLimit) {
+TEST_F(LinkEditorHubTest, RestoringLeavesOutLinksBeyondTheLimit) {
   MakeNodes(2 * kLimit);
   for (uint32_t slot = 1; slot < 2 * kLimit; ++slot) {
     nodes_.links(slot, 0).Fill({kHub, slot == 1 ? 2 : slot - 1});
   }
-  for (uint32_t slot = 0; slot < 2 * kLimit; ++slot) editor_.Rebuild(slot, 0);
+  std::vector<OneWayLink> found;
+  for (uint32_t slot = 0; slot < 2 * kLimit; ++slot) {
+    editor_.FindOneWay(slot, 0, &found);
+  }
+  for (const OneWayLink& link : found) editor_.RestoreOneWay(link);
   EXPECT_EQ(InNeighbors(kHub, 0).size(), kLimit);
   ExpectInNeighborsAreKnown();
 }
