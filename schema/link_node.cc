@@ -33,10 +33,10 @@ void LinkNode::AddLayer(absl::Span<const uint32_t> neighbors) {
   char* end = WriteVarint(static_cast<uint32_t>(neighbors.size()),
                           bytes_.data() + begin);
   uint32_t previous = 0;
-  for (const uint32_t neighbor : neighbors) {
-    ENGRAM_DCHECK(neighbor >= previous);
-    end = WriteVarint(neighbor - previous, end);
-    previous = neighbor;
+  for (size_t i = 0; i < neighbors.size(); ++i) {
+    ENGRAM_CHECK(i == 0 || neighbors[i] > previous);
+    end = WriteVarint(neighbors[i] - previous, end);
+    previous = neighbors[i];
   }
   bytes_.resize(static_cast<size_t>(end - bytes_.data()));
 }

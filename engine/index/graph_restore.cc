@@ -192,7 +192,7 @@ void Graph::PrefetchNeighbors(uint32_t slot) const {
 
 // Makes in-degrees and one-way in-links known, which are not saved.
 void Graph::RestoreInLinks(size_t threads) {
-  std::vector<std::vector<OneWayLink>> found(threads);
+  std::vector<OneWayLinkList> found(threads);
   ForParallelRanges(
       threads, slot_count(), [&](size_t range, uint32_t begin, uint32_t end) {
         for (uint32_t slot = begin; slot < end; ++slot) {
@@ -203,8 +203,9 @@ void Graph::RestoreInLinks(size_t threads) {
           }
         }
       });
-  for (const std::vector<OneWayLink>& links : found) {
+  for (OneWayLinkList& links : found) {
     for (const OneWayLink& link : links) editor_.RestoreOneWay(link);
+    links = {};
   }
 }
 

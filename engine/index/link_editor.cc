@@ -120,7 +120,7 @@ void LinkEditor::CopyInNeighbors(uint32_t slot, uint32_t layer,
 }
 
 void LinkEditor::FindOneWay(uint32_t slot, uint32_t layer,
-                            std::vector<OneWayLink>* found) const {
+                            OneWayLinkList* found) const {
   const LinkList links = nodes_.links(slot, layer);
   for (uint32_t i = 0; i < links.capacity(); ++i) {
     const uint32_t id = links.id(i);

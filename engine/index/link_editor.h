@@ -14,6 +14,7 @@
 #include "absl/types/span.h"
 #include "engine/index/node_store.h"
 #include "engine/index/one_way_links.h"
+#include "storage/base/mapped_allocator.h"
 
 namespace engram::index {
 
@@ -28,6 +29,9 @@ struct OneWayLink {
   uint32_t layer = 0;
   uint32_t to = 0;
 };
+
+// Some million of a large graph, for a moment.
+using OneWayLinkList = std::vector<OneWayLink, MappedAllocator<OneWayLink>>;
 
 class LinkEditor {
  public:
@@ -65,8 +69,7 @@ class LinkEditor {
   // several threads may take it for different lists, as long as none changes.
   // The second notes one that was found. Links to hubs beyond the limit are
   // left out.
-  void FindOneWay(uint32_t slot, uint32_t layer,
-                  std::vector<OneWayLink>* found) const;
+  void FindOneWay(uint32_t slot, uint32_t layer, OneWayLinkList* found) const;
   void RestoreOneWay(const OneWayLink& link);
 
   uint64_t memory_bytes() const { return one_way_.memory_bytes(); }

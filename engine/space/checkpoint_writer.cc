@@ -4,7 +4,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,6 +15,7 @@
 #include "schema/key_layout.h"
 #include "schema/limits.h"
 #include "storage/base/check.h"
+#include "storage/base/helper_thread.h"
 #include "storage/base/status_macros.h"
 
 namespace engram::space {
@@ -190,9 +190,10 @@ class Saving {
 
   Lsn lsn() const { return snapshot_.lsn; }
 
-  absl::Status Put(kv::Store* store, kv::Ingest* ingest) {
+  // `last` of those that share the ingestion.
+  absl::Status Put(kv::Store* store, kv::Ingest* ingest, bool last) {
     ENGRAM_RETURN_IF_ERROR(CheckRows());
-    ENGRAM_RETURN_IF_ERROR(PutParts(*store, ingest));
+    ENGRAM_RETURN_IF_ERROR(PutParts(*store, ingest, last));
     const std::string encoded_head = schema::EncodeHead(head_);
     if (encoded_head.size() > schema::kHeadBytesMax) {
       return absl::ResourceExhaustedError(absl::StrCat(
@@ -219,7 +220,7 @@ class Saving {
   }
 
   // Vectors, and everything up to the head. Each has a table of its own.
-  absl::Status PutParts(const kv::Store& store, kv::Ingest* ingest) {
+  absl::Status PutParts(const kv::Store& store, kv::Ingest* ingest, bool last) {
     const uint64_t bytes =
         snapshot_.rows.size() * space_.description().dimension * sizeof(float);
     if (bytes < kBytesBeside) {
@@ -227,12 +228,12 @@ class Saving {
       return PutOthers(store, ingest);
     }
     absl::Status vectors;
-    std::thread beside([&] {
+    HelperThread beside([&] {
       vectors = PutAllVectors(store, ingest);
-      if (vectors.ok()) vectors = ingest->FinishVectors();
+      if (vectors.ok() && last) vectors = ingest->FinishVectors();
     });
     const absl::Status others = PutOthers(store, ingest);
-    beside.join();
+    beside.Join();
     vectors.Update(others);
     return vectors;
   }
@@ -278,7 +279,8 @@ absl::StatusOr<SavedSpaces> CheckpointSpaces(
                           store->NewIngest(saved.front()->family()));
   for (size_t i = 0; i < savings.size(); ++i) {
     if (spaces.size() > 1) ingest->SelectMember(saved[i]->id());
-    ENGRAM_RETURN_IF_ERROR(savings[i]->Put(store, ingest.get()));
+    ENGRAM_RETURN_IF_ERROR(
+        savings[i]->Put(store, ingest.get(), i + 1 == savings.size()));
   }
   ENGRAM_RETURN_IF_ERROR(ingest->Commit());
   for (const std::unique_ptr<Saving>& saving : savings) saving->Commit(store);

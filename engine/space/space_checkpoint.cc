@@ -13,15 +13,15 @@ namespace {
 // What a checkpoint spends on removals while indexing waits for it.
 constexpr int64_t kRemovalMicrosMax = 1'000;
 
-// What the next nodes hold is fetched while one is copied.
-constexpr size_t kSlotsAhead = 8;
-
 // How many nodes of the graph have changed.
 size_t CountChanged(SpaceIndex& index) {
   MutexLock link_lock(index.link_mutex());
   const index::Graph* const graph = index.graph();
   return graph == nullptr ? 0 : graph->changed_count();
 }
+
+// What the next nodes hold is fetched while one is copied.
+constexpr size_t kSlotsAhead = 8;
 
 }  // namespace
 
@@ -169,16 +169,17 @@ SpaceSnapshot SpaceState::BeginCheckpoint() {
   ENGRAM_CHECK(is_resident());
   SpaceSnapshot snapshot;
   RowsOfSlots rows;
-  size_t unsaved = 0;
+  size_t copied = 0;
   {
+    MutexLock turn_lock(turn_mutex_);
     MutexLock lock(mutex_);
-    unsaved = unsaved_.size();
+    copied = unsaved_.size() + ended_slots_.count();
   }
   // So that no page of memory is touched for the first time while indexing
   // waits, though it goes on until then.
   const size_t slots = index().slot_count();
-  snapshot.links.Reserve(
-      std::min(slots, CountChanged(index()) * 9 / 8 + unsaved), description_.M);
+  copied += CountChanged(index()) * 9 / 8;
+  snapshot.links.Reserve(std::min(slots, copied), description_.M);
   rows.resize(slots + slots / 8);
   MutexLock turn_lock(turn_mutex_);
   const int64_t pause_begin = Clock::System().MonotonicMicros();

@@ -1,6 +1,7 @@
 #include "engine/space/space_loader.h"
 
 #include <algorithm>
+#include <list>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "engine/space/part_reader.h"
 #include "schema/vector_check.h"
 #include "storage/base/check.h"
+#include "storage/base/helper_thread.h"
 #include "storage/base/mutex.h"
 #include "storage/base/status_macros.h"
 
@@ -180,12 +182,12 @@ absl::StatusOr<std::vector<float>> SpaceLoader::Centre() const {
 absl::Status SpaceLoader::LoadVectors() {
   const size_t threads_wanted =
       ThreadsFor(head_.vector_parts.size(), kPartsPerThread);
-  std::vector<std::thread> others;
+  std::list<HelperThread> others;
   for (size_t i = 1; i < threads_wanted; ++i) {
     others.emplace_back([this] { LoadParts(); });
   }
   LoadParts();
-  for (std::thread& thread : others) thread.join();
+  others.clear();  // joins them
   MutexLock lock(mutex_);
   return failure_;
 }
@@ -307,8 +309,9 @@ absl::Status SpaceLoader::RestoreGraph() {
   entry.slot = slots_[head_.entry_slot];
   entry.layer = head_.entry_layer;
   absl::Status status = graph->RestoreEntryPoint(entry);
-  if (status.ok())
+  if (status.ok()) {
     status = graph->FinishRestore(ThreadsFor(slots_taken_, kNodesPerThread));
+  }
   return status.ok() ? status : InFamily(family_, "l/", status);
 }
 

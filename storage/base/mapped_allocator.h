@@ -59,10 +59,14 @@ class MappedAllocator {
 };
 
 // Gets the pages of the first `bytes` of a block of MappedAllocator at once.
-// Where that cannot be had they come one by one, as they are touched.
+// The block is new: it may hold zeros afterwards.
 inline void PopulatePages(void* block, size_t bytes) {
   if (bytes < MappedAllocator<char>::kMappedBytesMin) return;
-  (void)::madvise(block, bytes, MADV_POPULATE_WRITE);
+  if (::madvise(block, bytes, MADV_POPULATE_WRITE) == 0) return;
+  // Before Linux 5.14.
+  constexpr size_t kPageBytes = 4096;
+  auto* const pages = static_cast<volatile char*>(block);
+  for (size_t i = 0; i < bytes; i += kPageBytes) pages[i] = 0;
 }
 
 }  // namespace engram

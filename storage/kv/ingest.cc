@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "rocksdb/db.h"
@@ -29,7 +31,8 @@ struct Ingest::Table {
         writer(WrittenIn(write_bytes, limiter),
                rocksdb::Options(MakeDbOptions(env),
                                 MakeFamilyOptions(block_cache)),
-               family, /*invalidate_page_cache=*/true, rocksdb::Env::IO_HIGH) {}
+               family, /*invalidate_page_cache=*/false, rocksdb::Env::IO_HIGH) {
+  }
 
   // RocksDB takes none of this from the other options here.
   static rocksdb::EnvOptions WrittenIn(size_t bytes,
@@ -42,17 +45,17 @@ struct Ingest::Table {
   }
 
   absl::Status Finish() {
-    if (finished) return absl::OkStatus();
-    finished = true;
-    rocksdb::ExternalSstFileInfo info;
-    ENGRAM_RETURN_IF_ERROR(ToStatus(writer.Finish(&info)));
-    bytes = info.file_size;
-    return absl::OkStatus();
+    if (!finished.has_value()) {
+      rocksdb::ExternalSstFileInfo info;
+      finished = ToStatus(writer.Finish(&info));
+      bytes = info.file_size;
+    }
+    return *finished;
   }
 
   std::string path;
   rocksdb::SstFileWriter writer;
-  bool finished = false;
+  std::optional<absl::Status> finished;
   uint64_t bytes = 0;
 };
 
@@ -82,6 +85,7 @@ absl::StatusOr<Ingest::Table*> Ingest::TableFor(absl::string_view key) {
         store_->block_cache_, store_->limiter_.get(), family_.get());
     ENGRAM_RETURN_IF_ERROR(ToStatus(table->writer.Open(table->path)));
   }
+  ENGRAM_CHECK(!table->finished.has_value());
   return table.get();
 }
 

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "rocksdb/file_system.h"
-#include "storage/kv/uncached_tables.h"
 
 namespace engram::kv {
 namespace {
@@ -31,9 +30,10 @@ class KeepFilesFileSystem final : public rocksdb::FileSystemWrapper {
 }  // namespace
 
 std::unique_ptr<rocksdb::Env> NewKeepFilesEnv(
-    rocksdb::Env* env, std::shared_ptr<const StopListener> stop) {
-  return rocksdb::NewCompositeEnv(std::make_shared<KeepFilesFileSystem>(
-      NewUncachedTables(env->GetFileSystem()), std::move(stop)));
+    const std::shared_ptr<rocksdb::FileSystem>& files,
+    std::shared_ptr<const StopListener> stop) {
+  return rocksdb::NewCompositeEnv(
+      std::make_shared<KeepFilesFileSystem>(files, std::move(stop)));
 }
 
 }  // namespace engram::kv

@@ -6,16 +6,18 @@
 #include <memory>
 
 #include "rocksdb/env.h"
+#include "rocksdb/file_system.h"
 #include "storage/kv/stop_listener.h"
 
 namespace engram::kv {
 
-// `env`, but that once RocksDB has stopped it removes nothing. An ingestion
+// `files`, but that once RocksDB has stopped it removes nothing. An ingestion
 // whose manifest could not be written or synced removes its tables again,
 // although the manifest may hold them: the next owner, who reads it from the
-// page cache, or from the disk after all, would find damage. `env` outlives it.
+// page cache, or from the disk after all, would find damage.
 std::unique_ptr<rocksdb::Env> NewKeepFilesEnv(
-    rocksdb::Env* env, std::shared_ptr<const StopListener> stop);
+    const std::shared_ptr<rocksdb::FileSystem>& files,
+    std::shared_ptr<const StopListener> stop);
 
 }  // namespace engram::kv
 

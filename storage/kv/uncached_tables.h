@@ -14,11 +14,13 @@ namespace engram::kv {
 inline constexpr absl::string_view kVectorTableSuffix = "-vectors.sst";
 
 // `files`, but that an ingestion writes, and reads back, its tables of vectors
-// with O_DIRECT where the file system has it. Nobody reads them as long as
-// their space is in memory, so pages for them would be taken from others, and
-// cleared or fetched from a host, for nothing: 42 MB took 98 ms to write and 21
-// to sync, and take 22 ms like this (28 where the pages of a file just removed
-// were at hand). What else a checkpoint saves the next ones read again.
+// with O_DIRECT where the file system has it. As long as their space is in
+// memory hardly anybody reads them (the next checkpoints the last segment, and
+// Get() where memory keeps codes only), so pages for them would be taken from
+// others, and cleared or fetched from a host, for little: 42 MB took 98 ms to
+// write and 21 to sync, and take 22 ms like this (28 where the pages of a file
+// just removed were at hand). What else a checkpoint saves the next ones read
+// again.
 std::shared_ptr<rocksdb::FileSystem> NewUncachedTables(
     std::shared_ptr<rocksdb::FileSystem> files);
 

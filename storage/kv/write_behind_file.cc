@@ -3,11 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <string>
-#include <thread>
+#include <optional>
 #include <utility>
 
 #include "storage/base/aligned_buffer.h"
+#include "storage/base/helper_thread.h"
 
 namespace engram::kv {
 namespace {
@@ -38,7 +38,7 @@ class WriteBehindFile final : public rocksdb::FSWritableFileWrapper {
     if (buffer_.size() < data.size()) buffer_ = AlignedBuffer(data.size());
     std::memcpy(buffer_.data(), data.data(), data.size());
     const Slice copy(buffer_.data(), data.size());
-    thread_ = std::thread([this, copy, offset] {
+    thread_.emplace([this, copy, offset] {
       behind_ = file_->PositionedAppend(copy, offset, IOOptions(), nullptr);
     });
     return IOStatus::OK();
@@ -50,15 +50,19 @@ class WriteBehindFile final : public rocksdb::FSWritableFileWrapper {
     return PositionedAppend(data, offset, options, debug);
   }
 
+  // RocksDB calls these two between any two writes. They change nothing of a
+  // file that is written at offsets and has no size to be made ahead.
+  IOStatus Flush(const IOOptions&, IODebugContext*) override {
+    return IOStatus::OK();
+  }
+  void PrepareWrite(size_t, size_t, const IOOptions&,
+                    IODebugContext*) override {}
+
   // Whatever else touches the file comes after what was written.
   IOStatus Truncate(uint64_t bytes, const IOOptions& options,
                     IODebugContext* debug) override {
     IOStatus status = Join();
     return status.ok() ? file_->Truncate(bytes, options, debug) : status;
-  }
-  IOStatus Flush(const IOOptions& options, IODebugContext* debug) override {
-    IOStatus status = Join();
-    return status.ok() ? file_->Flush(options, debug) : status;
   }
   IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
     IOStatus status = Join();
@@ -78,23 +82,18 @@ class WriteBehindFile final : public rocksdb::FSWritableFileWrapper {
     Join().PermitUncheckedError();
     return file_->GetFileSize(options, debug);
   }
-  void PrepareWrite(size_t offset, size_t bytes, const IOOptions& options,
-                    IODebugContext* debug) override {
-    Join().PermitUncheckedError();
-    file_->PrepareWrite(offset, bytes, options, debug);
-  }
 
  private:
   // Of the write before, and from an error on of it.
   IOStatus Join() {
-    if (thread_.joinable()) thread_.join();
+    thread_.reset();  // joins it
     return behind_;
   }
 
   const std::unique_ptr<rocksdb::FSWritableFile> file_;
   AlignedBuffer buffer_;  // what thread_ writes
   IOStatus behind_;
-  std::thread thread_;
+  std::optional<HelperThread> thread_;
 };
 
 }  // namespace

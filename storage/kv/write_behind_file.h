@@ -10,8 +10,9 @@
 namespace engram::kv {
 
 // `file`, which is written with O_DIRECT, but that one write of many bytes may
-// still be on its way when the call returns. Its error is that of the call
-// after it, at the latest of Sync() or Close().
+// still be on its way when the call returns, and while the next ones' buffer is
+// filled. Its error is that of the next write, or of Truncate(), Sync() or
+// Close(). Nothing is preallocated.
 std::unique_ptr<rocksdb::FSWritableFile> NewWriteBehindFile(
     std::unique_ptr<rocksdb::FSWritableFile> file);
 

@@ -156,7 +156,7 @@ TEST_F(LinkEditorTest, TheInNeighborsOfRestoredListsAreFoundOnThreads) {
       nodes_.links(slot, layer).Fill(RandomIds(slot, layer));
     }
   }
-  std::vector<std::vector<OneWayLink>> found(3);
+  std::vector<OneWayLinkList> found(3);
   ForParallelRanges(
       found.size(), 40, [&](size_t range, uint32_t begin, uint32_t end) {
         for (uint32_t slot = begin; slot < end; ++slot) {
@@ -165,7 +165,7 @@ TEST_F(LinkEditorTest, TheInNeighborsOfRestoredListsAreFoundOnThreads) {
           }
         }
       });
-  for (const std::vector<OneWayLink>& links : found) {
+  for (const OneWayLinkList& links : found) {
     for (const OneWayLink& link : links) editor_.RestoreOneWay(link);
   }
   ExpectInNeighborsAreKnown();
@@ -238,7 +238,7 @@ TEST_F(LinkEditorHubTest, RestoringLeavesOutLinksBeyondTheLimit) {
   for (uint32_t slot = 1; slot < 2 * kLimit; ++slot) {
     nodes_.links(slot, 0).Fill({kHub, slot == 1 ? 2 : slot - 1});
   }
-  std::vector<OneWayLink> found;
+  OneWayLinkList found;
   for (uint32_t slot = 0; slot < 2 * kLimit; ++slot) {
     editor_.FindOneWay(slot, 0, &found);
   }

@@ -28,8 +28,10 @@ class SavedTogetherTest : public SpaceHarness {
     return schema::MemberName(kFamily, id);
   }
 
-  std::shared_ptr<SpaceState> NewSpace(uint64_t id) {
+  std::shared_ptr<SpaceState> NewSpace(uint64_t id,
+                                       uint32_t dimension = kTestDimension) {
     schema::SpaceDescription description = TestSpace();
+    description.dimension = dimension;
     description.id = id;
     description.name = absl::StrCat("space", id);
     SpaceLimits limits;
@@ -42,7 +44,8 @@ class SavedTogetherTest : public SpaceHarness {
 
   // Number `i` of a space is near nothing else.
   static std::vector<float> VectorOf(const SpaceState& space, uint64_t i) {
-    return testing::TestVector(kTestDimension, space.id() * 1000 + i);
+    return testing::TestVector(space.description().dimension,
+                               space.id() * 1000 + i);
   }
 
   void Fill(SpaceState* space, uint64_t first) {
@@ -80,11 +83,12 @@ class SavedTogetherTest : public SpaceHarness {
       ASSERT_TRUE(value.ok()) << value.status();
       const auto head = schema::DecodeHead(space->id(), *value);
       ASSERT_TRUE(head.ok()) << head.status();
-      const auto loaded = NewSpace(space->id());
+      const auto loaded = NewSpace(space->id(), space->description().dimension);
       const absl::Status status = loaded->Load(*store_, *head);
       ASSERT_TRUE(status.ok()) << status;
       for (uint64_t i = 0; i < count; ++i) {
-        const auto hits = loaded->Search(VectorOf(*space, i), {}, nullptr);
+        const auto hits =
+            loaded->Search(VectorOf(*space, i), {.ef_search = 500}, nullptr);
         ASSERT_TRUE(hits.ok()) << hits.status();
         ASSERT_FALSE(hits->empty());
         EXPECT_EQ((*hits)[0].id, absl::StrCat(i)) << loaded->name();
@@ -107,6 +111,24 @@ TEST_F(SavedTogetherTest, EachComesBackWithWhatItHad) {
     EXPECT_EQ(waited_for_, last_lsn_);
     ExpectSaved((round + 1) * kIds);
   }
+}
+
+// Its vectors are written by a thread of their own, and others follow.
+TEST_F(SavedTogetherTest, ALargeOneMayComeBeforeOthers) {
+  constexpr uint32_t kDimension = 4096;
+  constexpr uint64_t kLarge =
+      (uint64_t{4} << 20) / (kDimension * sizeof(float)) + 1;
+  spaces_[0] = NewSpace(1, kDimension);
+  for (uint64_t first = 0; first < kLarge; first += kIds) {
+    Fill(spaces_[0].get(), first);
+  }
+  for (const auto& space : spaces_) {
+    if (space != spaces_[0]) Fill(space.get(), 0);
+  }
+  const auto saved = Save();
+  ASSERT_TRUE(saved.ok()) << saved.status();
+  EXPECT_EQ(saved->spaces, kSpaces);
+  ExpectSaved(kIds);
 }
 
 TEST_F(SavedTogetherTest, OnlyThoseWithSomethingToSaveAreCounted) {

@@ -1,6 +1,8 @@
 #include "storage/base/parallel_ranges.h"
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "gtest/gtest.h"

@@ -1,7 +1,9 @@
 #include "storage/kv/uncached_tables.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,7 +39,11 @@ uint64_t CachedBytes(const std::string& path) {
                     [](unsigned char state) { return (state & 1) != 0; }));
 }
 
+// A tmpfs takes O_DIRECT and is a page cache.
 bool HasDirectIo(const std::string& folder) {
+  struct statfs system = {};
+  EXPECT_EQ(::statfs(folder.c_str(), &system), 0);
+  if (system.f_type == TMPFS_MAGIC) return false;
   const std::string path = absl::StrCat(folder, "/probe");
   const UniqueFd fd(
       ::open(path.c_str(), O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0600));
@@ -64,9 +70,15 @@ TEST_F(UncachedTablesTest, OnlyOthersThanVectorsAreInThePageCache) {
   OpenWithFamily();
   if (!HasDirectIo(path())) GTEST_SKIP() << "no O_DIRECT here";
   Commit({{"v/a", std::string(kLarge, 'v')}});
-  EXPECT_LT(CachedBytesOfTables(kLarge), kLarge / 8) << "the tables' ends only";
-  Commit({{"l/a", std::string(kLarge, 'l')}});
-  EXPECT_GT(CachedBytesOfTables(kLarge), kLarge / 2);
+  const uint64_t vectors = CachedBytesOfTables(kLarge);
+  EXPECT_LT(vectors, kLarge / 8) << "the tables' ends only";
+  // In many blocks: RocksDB reads the first and the last one back.
+  Changes links;
+  for (int i = 100; i < 180; ++i) {
+    links[absl::StrCat("l/", i)] = std::string(kLarge / 80, 'l');
+  }
+  Commit(links);
+  EXPECT_GT(CachedBytesOfTables(kLarge), vectors + kLarge * 9 / 10);
 }
 
 TEST_F(UncachedTablesTest, ValuesOfAllSizesAreWhatWasPut) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -22,7 +23,8 @@ constexpr size_t kMany = size_t{1} << 20;
 struct Calls {
   std::vector<std::string> names;
   std::string bytes;
-  int writes_until_failure = -1;  // below 0: none fails
+  int writes_until_failure = -1;          // below 0: none fails
+  absl::Notification* release = nullptr;  // what writes wait for
 };
 
 class FakeFile final : public rocksdb::FSWritableFile {
@@ -31,6 +33,7 @@ class FakeFile final : public rocksdb::FSWritableFile {
 
   IOStatus PositionedAppend(const Slice& data, uint64_t offset,
                             const IOOptions&, IODebugContext*) override {
+    if (calls_.release != nullptr) calls_.release->WaitForNotification();
     calls_.names.push_back("write");
     if (calls_.writes_until_failure-- == 0) return IOStatus::NoSpace("full");
     calls_.bytes.resize(offset);
@@ -94,6 +97,19 @@ TEST_F(WriteBehindFileTest, WritesWhatItWasGivenInTheOrderOfTheCalls) {
   EXPECT_EQ(calls_.bytes, std::string(kMany, 'a') +
                               std::string(2 * kMany, 'b') +
                               std::string(100, 'c') + std::string(100, 'd'));
+}
+
+TEST_F(WriteBehindFileTest, TheCallerGoesOnUntilItWritesAgain) {
+  absl::Notification release;
+  calls_.release = &release;
+  ASSERT_TRUE(Write('a', kMany, 0).ok());
+  // What RocksDB does between two writes.
+  ASSERT_TRUE(file_->Flush(IOOptions(), nullptr).ok());
+  file_->PrepareWrite(kMany, kMany, IOOptions(), nullptr);
+  release.Notify();
+  ASSERT_TRUE(Write('b', kMany, kMany).ok());
+  ASSERT_TRUE(file_->Sync(IOOptions(), nullptr).ok());
+  EXPECT_EQ(calls_.bytes.size(), 2 * kMany);
 }
 
 TEST_F(WriteBehindFileTest, AFailureIsTheNextWritesAndOfAllThatFollow) {
