@@ -47,7 +47,7 @@ class CheckpointFailureTest : public ::testing::Test {
               .ok());
     }
     ASSERT_TRUE(
-        db_->Wait(db_->GetStats()->last_lsn, Stage::kIndexed, absl::Seconds(30))
+        db_->Wait(db_->GetStats()->last_lsn, Stage::kIndexed, absl::Minutes(1))
             .ok());
   }
 

@@ -202,7 +202,7 @@ TEST_F(DbLifecycleTest, ABatchReachesSeveralSpacesWithOneLsnRange) {
   EXPECT_EQ(a.Get("1")->payload, "last");
   EXPECT_EQ(a.Get("1")->lsn, *lsn - 1);
   EXPECT_TRUE(absl::IsNotFound(b.Get("2").status()));
-  ASSERT_TRUE(db_->Wait(*lsn, Stage::kIndexed, absl::Seconds(10)).ok());
+  ASSERT_TRUE(db_->Wait(*lsn, Stage::kIndexed, absl::Minutes(1)).ok());
   EXPECT_EQ(a.GetStats()->pending_records, 0u);
   EXPECT_EQ(a.GetStats()->indexed_lsn, *lsn);
 }
@@ -212,11 +212,11 @@ TEST_F(DbLifecycleTest, WaitReachesEachStageAndTimesOut) {
   Space space = OpenSpace("a");
   auto lsn = space.Observe({"1", TestVector(kDimension, 1), ""});
   EXPECT_TRUE(db_->Wait(*lsn, Stage::kDurable, absl::ZeroDuration()).ok());
-  EXPECT_TRUE(space.Wait(*lsn, Stage::kIndexed, absl::Seconds(10)).ok());
+  EXPECT_TRUE(space.Wait(*lsn, Stage::kIndexed, absl::Minutes(1)).ok());
   EXPECT_TRUE(absl::IsDeadlineExceeded(
       db_->Wait(*lsn, Stage::kCheckpointed, absl::Milliseconds(5))));
   ASSERT_TRUE(db_->Checkpoint().ok());
-  EXPECT_TRUE(db_->Wait(*lsn, Stage::kCheckpointed, absl::Seconds(10)).ok());
+  EXPECT_TRUE(db_->Wait(*lsn, Stage::kCheckpointed, absl::Minutes(1)).ok());
   EXPECT_TRUE(absl::IsDeadlineExceeded(
       db_->Wait(*lsn + 1, Stage::kDurable, absl::Milliseconds(5))));
 }
@@ -361,7 +361,7 @@ TEST_F(DbLifecycleTest, StatsConserveRecords) {
             .ok());
   }
   ASSERT_TRUE(
-      db_->Wait(db_->GetStats()->last_lsn, Stage::kIndexed, absl::Seconds(10))
+      db_->Wait(db_->GetStats()->last_lsn, Stage::kIndexed, absl::Minutes(1))
           .ok());
   const DbStats stats = *db_->GetStats();
   EXPECT_EQ(stats.accepted_records, 500u);

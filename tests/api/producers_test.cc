@@ -179,7 +179,7 @@ TEST_F(ProducersTest, LastSequencesSurviveACrashAndACheckpoint) {
   EXPECT_EQ(LastSequence(2), 1u);
   Observe(2, Stamped(2, 2));
   ASSERT_TRUE(
-      db_->Wait(db_->GetStats()->last_lsn, Stage::kIndexed, absl::Seconds(10))
+      db_->Wait(db_->GetStats()->last_lsn, Stage::kIndexed, absl::Minutes(1))
           .ok());
   ASSERT_TRUE(db_->Checkpoint().ok());
   EXPECT_EQ(db_->GetStats()->low_water_lsn, db_->GetStats()->last_lsn);

@@ -1,12 +1,11 @@
 #include "storage/kv/uncached_tables.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/mman.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -15,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "rocksdb/env.h"
+#include "storage/base/aligned_buffer.h"
 #include "storage/base/unique_fd.h"
 #include "store_harness.h"
 
@@ -39,16 +39,19 @@ uint64_t CachedBytes(const std::string& path) {
                     [](unsigned char state) { return (state & 1) != 0; }));
 }
 
-// A tmpfs takes O_DIRECT and is a page cache.
+// Some file systems take O_DIRECT and fill the page cache all the same.
 bool HasDirectIo(const std::string& folder) {
-  struct statfs system = {};
-  EXPECT_EQ(::statfs(folder.c_str(), &system), 0);
-  if (system.f_type == TMPFS_MAGIC) return false;
   const std::string path = absl::StrCat(folder, "/probe");
   const UniqueFd fd(
       ::open(path.c_str(), O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0600));
+  if (fd.get() < 0) return false;
+  AlignedBuffer buffer(size_t{1} << 20);
+  std::memset(buffer.data(), 'x', buffer.size());
+  EXPECT_EQ(::write(fd.get(), buffer.data(), buffer.size()),
+            static_cast<ssize_t>(buffer.size()));
+  const bool uncached = CachedBytes(path) == 0;
   std::filesystem::remove(path);
-  return fd.get() >= 0;
+  return uncached;
 }
 
 class UncachedTablesTest : public StoreHarness {
