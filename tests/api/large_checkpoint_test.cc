@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "engram/db.h"
 #include "gtest/gtest.h"
+#include "tests/support/slow_build.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_vectors.h"
 
@@ -48,13 +49,15 @@ class LargeCheckpointTest : public ::testing::Test {
 
   void ExpectHolds(int count) {
     EXPECT_EQ(space_.ListIds()->size(), static_cast<size_t>(count));
-    for (int i = 0; i < count; i += 7) {
+    for (int i = 0; i < count; i += 7 * testing::kSlowdown) {
       const auto stored = space_.Get(absl::StrCat("id", i));
       ASSERT_TRUE(stored.ok()) << stored.status();
       ASSERT_EQ(stored->vector, TestVector(kDimension, i)) << i;
-      // Random vectors have no near ones that would lead to them.
-      const auto found =
-          space_.Search(TestVector(kDimension, i), {.k = 1, .ef_search = 1000});
+      // Random vectors have no near ones that would lead to them, so the
+      // search is so wide that it ends when it has seen all that can be
+      // reached.
+      const auto found = space_.Search(TestVector(kDimension, i),
+                                       {.k = 1, .ef_search = 2 * kMany + 1});
       ASSERT_TRUE(found.ok()) << found.status();
       ASSERT_EQ(found->front().id, absl::StrCat("id", i));
     }
