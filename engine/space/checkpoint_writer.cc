@@ -227,6 +227,7 @@ class Saving {
       ENGRAM_RETURN_IF_ERROR(PutAllVectors(store, ingest));
       return PutOthers(store, ingest);
     }
+    ingest->WriteVectorsUncached();
     absl::Status vectors;
     HelperThread beside([&] {
       vectors = PutAllVectors(store, ingest);

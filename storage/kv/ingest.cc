@@ -16,10 +16,10 @@ namespace engram::kv {
 
 namespace {
 
-// At a time. Tables of vectors go past the page cache, so that each write waits
-// for the disk: 33 MB took 23 ms in steps of 1 MiB, and 18 in these.
+// At a time. Past the page cache each write waits for the disk: 33 MB took 23
+// ms in steps of 1 MiB, and 18 in these.
 constexpr size_t kWriteBytes = size_t{1} << 20;
-constexpr size_t kVectorWriteBytes = size_t{4} << 20;
+constexpr size_t kUncachedWriteBytes = size_t{4} << 20;
 
 }  // namespace
 
@@ -78,11 +78,14 @@ absl::StatusOr<Ingest::Table*> Ingest::TableFor(absl::string_view key) {
   const bool vectors = absl::StartsWith(key, schema::kVectorPrefix);
   std::unique_ptr<Table>& table = vectors ? vectors_ : main_;
   if (table == nullptr) {
+    const absl::string_view suffix = !vectors    ? "-main.sst"
+                                     : uncached_ ? kUncachedTableSuffix
+                                                 : "-vectors.sst";
     table = std::make_unique<Table>(
-        absl::StrCat(scratch_prefix_,
-                     vectors ? kVectorTableSuffix : "-main.sst"),
-        vectors ? kVectorWriteBytes : kWriteBytes, store_->env_.get(),
-        store_->block_cache_, store_->limiter_.get(), family_.get());
+        absl::StrCat(scratch_prefix_, suffix),
+        vectors && uncached_ ? kUncachedWriteBytes : kWriteBytes,
+        store_->env_.get(), store_->block_cache_, store_->limiter_.get(),
+        family_.get());
     ENGRAM_RETURN_IF_ERROR(ToStatus(table->writer.Open(table->path)));
   }
   ENGRAM_CHECK(!table->finished.has_value());

@@ -274,6 +274,11 @@ class Ingest {
   absl::Status Put(absl::string_view key, absl::string_view value);
   absl::Status Delete(absl::string_view key);
 
+  // Vectors that are put from now on go past the page cache, unless some were
+  // put before. For many: whoever reads a few beside the owner, or after a
+  // restart, is better served by the cache.
+  void WriteVectorsUncached() { uncached_ = true; }
+
   // Commit()'s part of the vectors' table ahead of it: no key of theirs
   // follows.
   absl::Status FinishVectors();
@@ -301,6 +306,7 @@ class Ingest {
   const std::string scratch_prefix_;
   std::unique_ptr<Table> main_;
   std::unique_ptr<Table> vectors_;
+  bool uncached_ = false;
   uint64_t bytes_ = 0;
 };
 

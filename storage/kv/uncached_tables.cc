@@ -19,7 +19,7 @@ class UncachedTables final : public rocksdb::FileSystemWrapper {
       const std::string& path, const rocksdb::FileOptions& options,
       std::unique_ptr<rocksdb::FSRandomAccessFile>* file,
       rocksdb::IODebugContext* debug) override {
-    if (absl::EndsWith(path, kVectorTableSuffix)) {
+    if (absl::EndsWith(path, kUncachedTableSuffix)) {
       rocksdb::FileOptions direct = options;
       direct.use_direct_reads = true;
       if (target()->NewRandomAccessFile(path, direct, file, debug).ok()) {
@@ -33,7 +33,7 @@ class UncachedTables final : public rocksdb::FileSystemWrapper {
       const std::string& path, const rocksdb::FileOptions& options,
       std::unique_ptr<rocksdb::FSWritableFile>* file,
       rocksdb::IODebugContext* debug) override {
-    if (absl::EndsWith(path, kVectorTableSuffix)) {
+    if (absl::EndsWith(path, kUncachedTableSuffix)) {
       rocksdb::FileOptions direct = options;
       direct.use_direct_writes = true;
       if (target()->NewWritableFile(path, direct, file, debug).ok()) {

@@ -1,4 +1,4 @@
-// Writes tables of vectors past the page cache.
+// Writes tables of many vectors past the page cache.
 
 #ifndef ENGRAM_STORAGE_KV_UNCACHED_TABLES_H_
 #define ENGRAM_STORAGE_KV_UNCACHED_TABLES_H_
@@ -10,10 +10,10 @@
 
 namespace engram::kv {
 
-// What the names of an ingestion's tables of vectors end with.
-inline constexpr absl::string_view kVectorTableSuffix = "-vectors.sst";
+// What the names of an ingestion's tables of many vectors end with.
+inline constexpr absl::string_view kUncachedTableSuffix = "-many-vectors.sst";
 
-// `files`, but that an ingestion writes, and reads back, its tables of vectors
+// `files`, but that an ingestion writes, and reads back, such tables
 // with O_DIRECT where the file system has it. As long as their space is in
 // memory hardly anybody reads them (the next checkpoints the last segment, and
 // Get() where memory keeps codes only), so pages for them would be taken from

@@ -100,7 +100,7 @@ TEST_F(LargeCheckpointTest, OneThatFailsChangesNothingAndTheNextSavesAll) {
 TEST_F(LargeCheckpointTest, OneOfItsTablesMayFailAlone) {
   Open();
   Observe(0, kMany);
-  for (const std::string which : {"-vectors.sst", "-main.sst"}) {
+  for (const std::string which : {"-many-vectors.sst", "-main.sst"}) {
     // Where its next tables would be built.
     for (int i = 0; i < 100; ++i) {
       std::filesystem::create_directory(absl::StrCat(scratch_, "/", i, which));
