@@ -13,7 +13,6 @@
 #include "storage/kv/uncached_tables.h"
 
 namespace engram::kv {
-
 namespace {
 
 // At a time. Past the page cache each write waits for the disk: 33 MB took 23

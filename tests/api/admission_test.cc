@@ -153,7 +153,9 @@ TEST_F(AdmissionTest, LowPriorityWaitsForMoreRoomThanHigh) {
   bool normal_waited = false;
   // A busy machine may index most of a flood between two tries; then there is
   // another one.
-  while (!low_waited || !normal_waited) {
+  for (int floods = 0; !low_waited || !normal_waited; ++floods) {
+    ASSERT_LT(floods, 20) << "low waited: " << low_waited
+                          << ", normal waited: " << normal_waited;
     ASSERT_NO_FATAL_FAILURE(Flood());
     bool low_admitted = false;
     while (!low_admitted) {
