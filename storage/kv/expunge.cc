@@ -25,7 +25,6 @@ namespace engram::kv {
 namespace {
 
 constexpr absl::string_view kTableSuffix = ".sst";
-constexpr absl::string_view kManifestPrefix = "MANIFEST-";
 
 // A table is listed with its first and its last key: with this one twice.
 constexpr size_t kLargeKeyBytes = kManifestBytesMax / 2 + 4096;

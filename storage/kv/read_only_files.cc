@@ -79,9 +79,9 @@ class ReadOnlyFileSystem final : public rocksdb::FileSystemWrapper {
 
 }  // namespace
 
-std::unique_ptr<rocksdb::Env> NewReadOnlyEnv(rocksdb::Env* env) {
-  return rocksdb::NewCompositeEnv(
-      std::make_shared<ReadOnlyFileSystem>(env->GetFileSystem()));
+std::unique_ptr<rocksdb::Env> NewReadOnlyEnv(
+    const std::shared_ptr<rocksdb::FileSystem>& files) {
+  return rocksdb::NewCompositeEnv(std::make_shared<ReadOnlyFileSystem>(files));
 }
 
 }  // namespace engram::kv

@@ -6,13 +6,15 @@
 #include <memory>
 
 #include "rocksdb/env.h"
+#include "rocksdb/file_system.h"
 
 namespace engram::kv {
 
-// `env`, but that everything fails that would change a file or a folder, or
+// `files`, but that everything fails that would change a file or a folder, or
 // take a lock. A store that is read beside its owner must not remove what it
-// takes for garbage: the owner may be about to ingest it. `env` outlives it.
-std::unique_ptr<rocksdb::Env> NewReadOnlyEnv(rocksdb::Env* env);
+// takes for garbage: the owner may be about to ingest it.
+std::unique_ptr<rocksdb::Env> NewReadOnlyEnv(
+    const std::shared_ptr<rocksdb::FileSystem>& files);
 
 }  // namespace engram::kv
 

@@ -20,6 +20,7 @@ namespace engram::kv {
 // From this size on the manifest, which lists every change, is replaced by one
 // that lists what there is. 8,000 tables, more than a store has, take half.
 inline constexpr size_t kManifestBytesMax = size_t{4} << 20;
+inline constexpr absl::string_view kManifestPrefix = "MANIFEST-";
 
 rocksdb::DBOptions MakeDbOptions(rocksdb::Env* env);
 

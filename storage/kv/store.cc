@@ -19,6 +19,7 @@
 #include "storage/kv/read_only_files.h"
 #include "storage/kv/rocksdb_options.h"
 #include "storage/kv/stop_listener.h"
+#include "storage/kv/torn_manifest.h"
 #include "storage/kv/uncached_tables.h"
 
 namespace engram::kv {
@@ -56,8 +57,9 @@ std::unique_ptr<rocksdb::Env> MakeEnv(
     const StoreOptions& options, const std::shared_ptr<StopListener>& stop) {
   rocksdb::Env* const env =
       options.env == nullptr ? rocksdb::Env::Default() : options.env;
-  if (options.read_only) return NewReadOnlyEnv(env);
-  return NewKeepFilesEnv(NewUncachedTables(env->GetFileSystem()), stop);
+  const auto files = NewTornManifests(env->GetFileSystem());
+  return options.read_only ? NewReadOnlyEnv(files)
+                           : NewKeepFilesEnv(NewUncachedTables(files), stop);
 }
 
 // At most so many are live; if it cannot be known, opening says why.

@@ -139,7 +139,7 @@ TEST_F(ReadOnlyStoreTest, ReadsWithFewerDescriptorsThanTables) {
 TEST(ReadOnlyEnvTest, NothingCanBeChangedThroughIt) {
   testing::TemporaryDirectory folder;
   std::ofstream(folder.PathOf("a")) << "text";
-  const auto env = NewReadOnlyEnv(rocksdb::Env::Default());
+  const auto env = NewReadOnlyEnv(rocksdb::FileSystem::Default());
   const std::string a = folder.PathOf("a");
   const std::string b = folder.PathOf("b");
   std::unique_ptr<rocksdb::WritableFile> writable;
