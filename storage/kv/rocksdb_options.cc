@@ -63,21 +63,22 @@ rocksdb::DBOptions MakeDbOptions(rocksdb::Env* env) {
   return options;
 }
 
-void HoldAllFiles(size_t tables, rocksdb::DBOptions* options) {
+bool HoldAllFiles(size_t tables, rocksdb::DBOptions* options) {
   // Else 15 threads are started for each family, for the few tables it has.
   options->max_file_opening_threads = 1;
   rlimit limit = {};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
   if (limit.rlim_cur < limit.rlim_max) {
     const rlimit raised = {limit.rlim_max, limit.rlim_max};
     if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
   }
   std::vector<std::string> used;
   if (!rocksdb::Env::Default()->GetChildren("/proc/self/fd", &used).ok()) {
-    return;
+    return false;
   }
-  if (used.size() + 2 * tables > limit.rlim_cur) return;
+  if (used.size() + 2 * tables > limit.rlim_cur) return false;
   options->max_open_files = -1;
+  return true;
 }
 
 std::shared_ptr<rocksdb::RateLimiter> MakeLimiter(uint64_t bytes_per_second) {
@@ -124,6 +125,11 @@ absl::Status ToStatus(const rocksdb::Status& status) {
     return absl::UnavailableError(message);
   }
   return absl::InternalError(message);
+}
+
+bool SaysMissing(const rocksdb::Status& status) {
+  return status.IsPathNotFound() ||
+         absl::StrContains(status.ToString(), "No such file");
 }
 
 }  // namespace engram::kv

@@ -26,9 +26,9 @@ rocksdb::DBOptions MakeDbOptions(rocksdb::Env* env);
 
 // Every one of `tables` tables is opened at once and stays open: whoever reads
 // beside the owner may not find it later. Raises the soft limit of descriptors
-// to the hard one for that; changes no options if even then it would take more
-// than half of what the process has left.
-void HoldAllFiles(size_t tables, rocksdb::DBOptions* options);
+// to the hard one for that; changes no options, and returns false, if even then
+// it would take more than half of what the process has left.
+bool HoldAllFiles(size_t tables, rocksdb::DBOptions* options);
 
 // Tables are handed to the disk in steps of this, not all at their sync. Beside
 // a compaction of 190 MB 8 writers waited for 258, 427 and 429 ms without (P99
@@ -49,6 +49,9 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(
 // OK stays OK; Corruption becomes DATA_LOSS, NoSpace RESOURCE_EXHAUSTED, a
 // held lock UNAVAILABLE, NotFound NOT_FOUND, anything else INTERNAL.
 absl::Status ToStatus(const rocksdb::Status& status);
+
+// Whether a file was not there.
+bool SaysMissing(const rocksdb::Status& status);
 
 inline rocksdb::Slice ToSlice(absl::string_view bytes) {
   return rocksdb::Slice(bytes.data(), bytes.size());

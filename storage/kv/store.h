@@ -28,6 +28,7 @@ class DB;
 class Env;
 class RateLimiter;
 class Status;
+struct DBOptions;
 struct KeyVersion;
 }  // namespace rocksdb
 
@@ -59,6 +60,7 @@ struct StoreOptions {
 };
 
 class Ingest;
+class PinnedFiles;
 class StopListener;
 
 // A family is named as schema::FamilyPlace says. In one that is shared each
@@ -194,7 +196,7 @@ class Store {
 
   using FamilyRef = std::shared_ptr<rocksdb::ColumnFamilyHandle>;
 
-  Store(std::string scratch_path, const StoreOptions& options);
+  Store(const std::string& path, const StoreOptions& options);
 
   struct Target {
     FamilyRef family;
@@ -231,6 +233,9 @@ class Store {
                            const KeyRange& range);
   absl::Status VerifyTables(rocksdb::ColumnFamilyHandle* family,
                             KeyRange range) const;
+  absl::Status PinFiles(const std::string& path,
+                        rocksdb::DBOptions* options) const;
+  absl::Status PrepareFolder(const std::string& path) const;
   static absl::Status ResetScratch(rocksdb::Env* env, const std::string& path);
   void DropScratchFamilies();
   absl::Status RenewManifest();
@@ -241,6 +246,7 @@ class Store {
   const std::shared_ptr<rocksdb::Cache> block_cache_;
   const std::shared_ptr<StopListener> stop_;
   const std::shared_ptr<rocksdb::RateLimiter> limiter_;  // may be null
+  const std::shared_ptr<PinnedFiles> pinned_;  // null unless read only
   const std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
 
