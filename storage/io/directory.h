@@ -48,6 +48,15 @@ class File {
   // may find that full.
   virtual absl::StatusOr<bool> HasHoles() const { return false; }
 
+  // Tells the owner of the folder that the file is being read, until it is
+  // closed here: what it holds is needed, and the file must not be used for
+  // anything else. It may be removed. The owner need not ask; where there is no
+  // such message, or the owner is just asking, nothing happens.
+  virtual void HoldForReading() {}
+
+  // Whether somebody has told so. If not, nobody can until this is closed.
+  virtual bool IsHeldForReading() { return false; }
+
   // Fills out[0, n) from `offset` and returns n, which is less than
   // out.size() only at the end of the file.
   virtual absl::StatusOr<size_t> Read(uint64_t offset,

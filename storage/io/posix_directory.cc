@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -43,6 +44,14 @@ class PosixFile final : public File {
     constexpr blkcnt_t kUnitBytes = 512;  // of st_blocks, everywhere
     ENGRAM_ASSIGN_OR_RETURN(const struct stat info, Stat());
     return info.st_blocks * kUnitBytes < info.st_size;
+  }
+
+  void HoldForReading() override {
+    (void)::flock(fd_.get(), LOCK_SH | LOCK_NB);
+  }
+
+  bool IsHeldForReading() override {
+    return ::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   }
 
   absl::StatusOr<size_t> Read(uint64_t offset,

@@ -55,6 +55,7 @@ absl::StatusOr<std::vector<SegmentFile>> OpenSegmentFiles(
     }
     ENGRAM_RETURN_IF_ERROR(file.status());
     segment.file = *std::move(file);
+    if (live) segment.file->HoldForReading();
     if (!live) ENGRAM_RETURN_IF_ERROR(segment.file->Sync());
     segments.push_back(std::move(segment));
   }
@@ -80,6 +81,7 @@ absl::StatusOr<SegmentFile> OpenSegmentFile(io::Directory* directory,
       segment.file,
       directory->Open(SegmentFileName(number),
                       live ? io::OpenMode::kReadDirect : io::OpenMode::kRead));
+  if (live) segment.file->HoldForReading();
   if (!live) ENGRAM_RETURN_IF_ERROR(segment.file->Sync());
   ENGRAM_RETURN_IF_ERROR(ReadHeader(id, &segment));
   return segment;

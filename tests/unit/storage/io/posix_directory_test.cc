@@ -187,5 +187,34 @@ TEST(OpenPosixDirectoryTest, RefusesASymbolicLinkAndAFile) {
   EXPECT_FALSE(OpenPosixDirectory(root.PathOf("file"), true).ok());
 }
 
+TEST_P(PosixDirectoryTest, AFileIsHeldForReadingUntilItIsClosed) {
+  WritePlainFile("a", "text");
+  const auto is_held = [&] {
+    auto file = directory_->Open("a", OpenMode::kRead);
+    EXPECT_TRUE(file.ok()) << file.status();
+    return (*file)->IsHeldForReading();
+  };
+  EXPECT_FALSE(is_held());
+  auto first = *directory_->Open("a", OpenMode::kReadDirect);
+  first->HoldForReading();
+  auto second = *directory_->Open("a", OpenMode::kReadDirect);
+  second->HoldForReading();
+  EXPECT_TRUE(is_held());
+  first.reset();
+  EXPECT_TRUE(is_held());
+  second.reset();
+  EXPECT_FALSE(is_held());
+}
+
+TEST_P(PosixDirectoryTest, WhoSawNoReaderKeepsThemOut) {
+  WritePlainFile("a", "text");
+  auto owner = *directory_->Open("a", OpenMode::kRead);
+  EXPECT_FALSE(owner->IsHeldForReading());
+  const auto reader = *directory_->Open("a", OpenMode::kReadDirect);
+  reader->HoldForReading();  // too late
+  owner.reset();
+  EXPECT_FALSE((*directory_->Open("a", OpenMode::kRead))->IsHeldForReading());
+}
+
 }  // namespace
 }  // namespace engram::io

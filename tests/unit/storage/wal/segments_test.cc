@@ -8,6 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "log_harness.h"
+#include "schema/wal_codec.h"
+#include "storage/base/aligned_buffer.h"
 #include "storage/io/posix_directory.h"
 #include "tests/support/memory_directory.h"
 #include "tests/support/temporary_directory.h"
@@ -306,6 +308,74 @@ TEST(SegmentsTest, OpeningMayExceedTheLimitByOneSegment) {
   const auto segments = OpenSegments(&directory, 3, {1, 2, 3});
   ASSERT_TRUE(segments->Take(HeaderOf(4)).ok());
   EXPECT_TRUE(absl::IsResourceExhausted(segments->WaitReady(1, 50'000)));
+}
+
+// On a real disk, with a log that is open as long as the test runs.
+class HeldSegmentTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto directory = io::OpenPosixDirectory(root_.path(), false, true);
+    ASSERT_TRUE(directory.ok()) << directory.status();
+    directory_ = *std::move(directory);
+    auto segments = Segments::Open(directory_.get(), {kSegmentBytes, 20}, {});
+    ASSERT_TRUE(segments.ok()) << segments.status();
+    segments_ = *std::move(segments);
+    ASSERT_TRUE(segments_->WaitReady(1, kLongMicros).ok());
+    ASSERT_TRUE(segments_->Take(HeaderOf(1)).ok());
+  }
+
+  // As a reader opens it.
+  std::unique_ptr<io::File> Hold() {
+    auto file =
+        *directory_->Open(SegmentFileName(1), io::OpenMode::kReadDirect);
+    file->HoldForReading();
+    return file;
+  }
+
+  // The number that the header of the file names; 0 without one.
+  static uint64_t NumberIn(const io::File& file) {
+    AlignedBuffer block(schema::kWalBlockBytes);
+    EXPECT_TRUE(file.Read(0, absl::MakeSpan(block.data(), block.size())).ok());
+    const auto header = schema::DecodeSegmentHeader(block.data());
+    return header.ok() ? header->number : 0;
+  }
+
+  // All spares get a use.
+  void UseSpares() {
+    for (uint64_t number = 2; number < 9; ++number) {
+      ASSERT_TRUE(segments_->WaitReady(1, kLongMicros).ok());
+      ASSERT_TRUE(segments_->Take(HeaderOf(number)).ok());
+    }
+  }
+
+  const testing::TemporaryDirectory root_;
+  std::unique_ptr<io::Directory> directory_;
+  std::unique_ptr<Segments> segments_;
+};
+
+TEST_F(HeldSegmentTest, WhatAReaderHoldsGetsNoOtherUse) {
+  const auto file = Hold();
+  ASSERT_TRUE(segments_->Recycle(1).ok());
+  UseSpares();
+  EXPECT_EQ(NumberIn(*file), 1u);
+}
+
+TEST_F(HeldSegmentTest, WhatNobodyHoldsIsUsedAgain) {
+  auto file = Hold();
+  file.reset();
+  const auto late = *directory_->Open(SegmentFileName(1), io::OpenMode::kRead);
+  ASSERT_TRUE(segments_->Recycle(1).ok());
+  UseSpares();
+  EXPECT_GT(NumberIn(*late), 1u);
+}
+
+TEST_F(HeldSegmentTest, WhatIsErasedIsZeroFilledAllTheSame) {
+  const auto file = Hold();
+  segments_->StartErasing();
+  ASSERT_TRUE(segments_->Recycle(1).ok());
+  ASSERT_TRUE(segments_->WaitErased(kLongMicros).ok());
+  segments_->StopErasing();
+  EXPECT_EQ(NumberIn(*file), 0u);
 }
 
 }  // namespace
