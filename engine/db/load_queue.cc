@@ -57,7 +57,7 @@ void LoadQueue::Run() {
   while (true) {
     while (queue_.empty() && !stopping_) work_.Wait(mutex_);
     if (stopping_) return;
-    const space::SpaceEntry entry = std::move(queue_.front());
+    space::SpaceEntry entry = std::move(queue_.front());
     queue_.pop_front();
     queued_ids_.erase(entry.state->id());
     ++loading_;
@@ -70,6 +70,7 @@ void LoadQueue::Run() {
       status = entry.state->EnsureResident();
     }
     status.IgnoreError();
+    entry = {};  // the last one to know a space that was dropped frees it
     lock.Lock();
     --loading_;
     if (queue_.empty() && loading_ == 0) idle_.NotifyAll();

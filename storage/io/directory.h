@@ -50,11 +50,12 @@ class File {
 
   // Tells the owner of the folder that the file is being read, until it is
   // closed here: what it holds is needed, and the file must not be used for
-  // anything else. It may be removed. The owner need not ask; where there is no
-  // such message, or the owner is just asking, nothing happens.
+  // anything else. It may be removed. A hint: where there is no such message,
+  // or the owner is just asking, nothing happens.
   virtual void HoldForReading() {}
 
-  // Whether somebody has told so. If not, nobody can until this is closed.
+  // Whether somebody has told so. If not, nobody can until this is closed,
+  // unless the file system knows nothing of it.
   virtual bool IsHeldForReading() { return false; }
 
   // Fills out[0, n) from `offset` and returns n, which is less than

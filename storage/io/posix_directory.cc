@@ -2,9 +2,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -100,6 +102,15 @@ class PosixFile final : public File {
     struct stat info;
     if (::fstat(fd_.get(), &info) == 0) return info;
     return ErrnoStatus(errno, "stat", path());
+  }
+
+  // On SMB a lock makes the writes of everybody else fail; see flock(2).
+  bool LocksAreHints() const {
+    struct statfs info;
+    if (::fstatfs(fd_.get(), &info) != 0) return false;
+    const auto type = static_cast<uint32_t>(info.f_type);
+    return type != SMB_SUPER_MAGIC && type != CIFS_SUPER_MAGIC &&
+           type != SMB2_SUPER_MAGIC;
   }
 
   // An interrupted call is made again, a short one continued: without O_DIRECT

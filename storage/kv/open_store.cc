@@ -114,8 +114,11 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
   db_options.rate_limiter = store->limiter_;
   db_options.create_if_missing =
       options.create_if_missing && !options.read_only;
-  ENGRAM_RETURN_IF_ERROR(options.read_only ? store->PinFiles(path, &db_options)
-                                           : store->PrepareFolder(path));
+  if (options.read_only) {
+    store->PinFiles(path, &db_options);
+  } else {
+    ENGRAM_RETURN_IF_ERROR(store->PrepareFolder(path));
+  }
   ENGRAM_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                           ListFamilies(path, db_options));
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
@@ -145,12 +148,11 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
   return store;
 }
 
-absl::Status Store::PinFiles(const std::string& path,
-                             rocksdb::DBOptions* options) const {
+void Store::PinFiles(const std::string& path,
+                     rocksdb::DBOptions* options) const {
   const bool all_tables = HoldAllFiles(CountTables(env_.get(), path), options);
-  const rocksdb::IOStatus status = pinned_->Pin(all_tables);
-  // What is missing RocksDB will miss as well.
-  return SaysMissing(status) ? absl::OkStatus() : ToStatus(status);
+  // Whatever this meets, RocksDB meets next, and says so.
+  pinned_->Pin(all_tables).PermitUncheckedError();
 }
 
 absl::Status Store::PrepareFolder(const std::string& path) const {

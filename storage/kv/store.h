@@ -205,6 +205,12 @@ class Store {
     std::string KeyOf(absl::string_view key) const;
   };
 
+  // --- open_store.cc
+  void PinFiles(const std::string& path, rocksdb::DBOptions* options) const;
+  absl::Status PrepareFolder(const std::string& path) const;
+  static absl::Status ResetScratch(rocksdb::Env* env, const std::string& path);
+
+  // --- store.cc
   absl::StatusOr<Target> Find(absl::string_view family) const;
   absl::Status ScanKeys(const Target& target, absl::string_view prefix,
                         absl::FunctionRef<absl::Status(absl::string_view key,
@@ -233,10 +239,6 @@ class Store {
                            const KeyRange& range);
   absl::Status VerifyTables(rocksdb::ColumnFamilyHandle* family,
                             KeyRange range) const;
-  absl::Status PinFiles(const std::string& path,
-                        rocksdb::DBOptions* options) const;
-  absl::Status PrepareFolder(const std::string& path) const;
-  static absl::Status ResetScratch(rocksdb::Env* env, const std::string& path);
   void DropScratchFamilies();
   absl::Status RenewManifest();
   absl::Status OutgrowManifest(rocksdb::ColumnFamilyHandle* family);

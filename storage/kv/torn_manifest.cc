@@ -4,8 +4,11 @@
 #include <string>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "rocksdb/env.h"
+#include "storage/base/crc32c.h"
 #include "storage/kv/rocksdb_options.h"
 
 namespace engram::kv {
@@ -17,7 +20,8 @@ using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 using rocksdb::Slice;
 
-constexpr uint64_t kPageBytes = 4096;
+// What disks write in one piece, at least.
+constexpr uint64_t kSectorBytes = 512;
 
 // RocksDB's log format.
 constexpr uint64_t kLogBlockBytes = uint64_t{32} << 10;
@@ -28,7 +32,7 @@ constexpr uint8_t kFull = 1;
 constexpr uint8_t kFirst = 2;
 constexpr uint8_t kLast = 4;
 
-// A piece of a change, as the header says.
+// An intact piece of a change.
 struct Fragment {
   uint64_t end = 0;
   uint8_t type = 0;
@@ -41,46 +45,78 @@ uint64_t NextBlock(uint64_t offset) {
   return (offset / kLogBlockBytes + 1) * kLogBlockBytes;
 }
 
-uint8_t ByteAt(absl::string_view bytes, uint64_t offset) {
-  return static_cast<uint8_t>(bytes[offset]);
+// RocksDB stores no checksum as it is: it could be one of bytes that hold it.
+uint32_t Mask(uint32_t crc) {
+  constexpr uint32_t kMaskDelta = 0xa282ead8;
+  return ((crc >> 15) | (crc << 17)) + kMaskDelta;
 }
 
-// The one at `offset`, if its block and the file have room for what it says.
+uint64_t NumberAt(absl::string_view bytes, uint64_t offset, size_t count) {
+  uint64_t number = 0;
+  for (size_t i = count; i-- > 0;) {
+    number = number << 8 | static_cast<uint8_t>(bytes[offset + i]);
+  }
+  return number;
+}
+
+// The one at `offset`, if there is one.
 std::optional<Fragment> FragmentAt(absl::string_view manifest,
                                    uint64_t offset) {
-  const uint64_t block_end =
-      std::min<uint64_t>(NextBlock(offset), manifest.size());
-  if (block_end - offset < kHeaderBytes) return std::nullopt;
-  const uint64_t bytes =
-      ByteAt(manifest, offset + kLengthOffset) +
-      (uint64_t{ByteAt(manifest, offset + kLengthOffset + 1)} << 8);
-  const Fragment fragment = {offset + kHeaderBytes + bytes,
-                             ByteAt(manifest, offset + kTypeOffset)};
-  const bool valid = fragment.type >= kFull && fragment.type <= kLast;
-  return valid && fragment.end <= block_end ? std::optional(fragment)
-                                            : std::nullopt;
-}
-
-bool IsZero(absl::string_view bytes, uint64_t begin, uint64_t end) {
-  return bytes.substr(begin, end - begin).find_first_not_of('\0') ==
-         absl::string_view::npos;
-}
-
-std::optional<uint64_t> FindHole(absl::string_view manifest) {
-  for (uint64_t at = 0; at + kPageBytes <= manifest.size(); at += kPageBytes) {
-    if (IsZero(manifest, at, at + kPageBytes)) return at;
+  const uint64_t room =
+      std::min<uint64_t>(NextBlock(offset), manifest.size()) - offset;
+  if (room < kHeaderBytes) return std::nullopt;
+  const uint64_t type = NumberAt(manifest, offset + kTypeOffset, 1);
+  const uint64_t bytes = NumberAt(manifest, offset + kLengthOffset, 2);
+  if (type < kFull || type > kLast || kHeaderBytes + bytes > room) {
+    return std::nullopt;
   }
-  return std::nullopt;
+  const uint32_t crc = Crc32c(manifest.data() + offset + kTypeOffset,
+                              static_cast<size_t>(1 + bytes));
+  if (Mask(crc) != NumberAt(manifest, offset, sizeof(crc))) return std::nullopt;
+  return Fragment{offset + kHeaderBytes + bytes, static_cast<uint8_t>(type)};
 }
 
-// Whether a change begins in a block from `offset` on.
-bool ChangeBeginsFrom(absl::string_view manifest, uint64_t offset) {
-  for (; offset < manifest.size(); offset = NextBlock(offset)) {
-    for (std::optional<Fragment> fragment = FragmentAt(manifest, offset);
-         fragment.has_value(); fragment = FragmentAt(manifest, fragment->end)) {
-      if (fragment->begins()) return true;
-      if (fragment->end % kLogBlockBytes == 0) break;
+// How far the intact changes reach, and where what follows them is not intact;
+// the file's size if all is.
+struct IntactPart {
+  uint64_t changes_end = 0;
+  uint64_t bad_offset = 0;
+};
+
+IntactPart FindIntactPart(absl::string_view manifest) {
+  IntactPart intact;
+  bool within_change = false;
+  uint64_t offset = 0;
+  while (offset < manifest.size()) {
+    if (NextBlock(offset) - offset < kHeaderBytes) {
+      offset = NextBlock(offset);
+      continue;
     }
+    const std::optional<Fragment> fragment = FragmentAt(manifest, offset);
+    if (!fragment.has_value() || fragment->begins() == within_change) break;
+    offset = fragment->end;
+    within_change = !fragment->ends();
+    if (!within_change) intact.changes_end = offset;
+  }
+  intact.bad_offset = std::min<uint64_t>(offset, manifest.size());
+  return intact;
+}
+
+// Whether a sector from that of `offset` on is lost.
+bool HasLostSector(absl::string_view manifest, uint64_t offset) {
+  for (uint64_t at = offset / kSectorBytes * kSectorBytes; at < manifest.size();
+       at += kSectorBytes) {
+    const absl::string_view sector = manifest.substr(at, kSectorBytes);
+    if (sector.find_first_not_of('\0') == absl::string_view::npos) return true;
+  }
+  return false;
+}
+
+// Whether a change begins anywhere from `offset` on.
+bool ChangeBeginsFrom(absl::string_view manifest, uint64_t offset) {
+  for (; offset < manifest.size(); ++offset) {
+    const std::optional<Fragment> fragment = FragmentAt(manifest, offset);
+    if (fragment.has_value() && fragment->begins()) return true;
   }
   return false;
 }
@@ -128,9 +164,12 @@ class TornManifestsFileSystem final : public rocksdb::FileSystemWrapper {
     std::string bytes;
     // Whatever this meets, RocksDB meets next, and says so.
     if (!rocksdb::ReadFileToString(target(), path, &bytes).ok()) return status;
-    const std::optional<uint64_t> end = FindTornTail(bytes);
-    if (end.has_value()) {
-      *file = std::make_unique<ShortenedFile>(std::move(*file), *end);
+    const absl::StatusOr<std::optional<uint64_t>> end = FindTornTail(bytes);
+    if (!end.ok()) {
+      return IOStatus::Corruption(path, std::string(end.status().message()));
+    }
+    if (end->has_value()) {
+      *file = std::make_unique<ShortenedFile>(std::move(*file), **end);
     }
     return status;
   }
@@ -138,26 +177,19 @@ class TornManifestsFileSystem final : public rocksdb::FileSystemWrapper {
 
 }  // namespace
 
-std::optional<uint64_t> FindTornTail(absl::string_view manifest) {
-  const std::optional<uint64_t> hole = FindHole(manifest);
-  if (!hole.has_value()) return std::nullopt;
-  uint64_t complete = 0;  // so far there are whole changes
-  for (uint64_t offset = 0; offset < *hole;) {
-    if (NextBlock(offset) - offset < kHeaderBytes) {
-      offset = NextBlock(offset);
-      continue;
-    }
-    const std::optional<Fragment> fragment = FragmentAt(manifest, offset);
-    if (fragment.has_value() ? fragment->end > *hole
-                             : IsZero(manifest, offset, *hole)) {
-      break;
-    }
-    if (!fragment.has_value()) return std::nullopt;  // damage of another kind
-    offset = fragment->end;
-    if (fragment->ends()) complete = offset;
+absl::StatusOr<std::optional<uint64_t>> FindTornTail(
+    absl::string_view manifest) {
+  if (!HasLostSector(manifest, 0)) return std::nullopt;
+  const IntactPart intact = FindIntactPart(manifest);
+  // Damage of another kind is RocksDB's to tell, and zeros that belong to
+  // something intact are nobody's loss.
+  if (!HasLostSector(manifest, intact.bad_offset)) return std::nullopt;
+  if (ChangeBeginsFrom(manifest, intact.bad_offset)) {
+    return absl::DataLossError(
+        absl::StrCat("lost bytes at or behind offset ", intact.bad_offset,
+                     ", with later changes behind them"));
   }
-  if (ChangeBeginsFrom(manifest, NextBlock(*hole))) return std::nullopt;
-  return complete;
+  return intact.changes_end;
 }
 
 std::shared_ptr<rocksdb::FileSystem> NewTornManifests(

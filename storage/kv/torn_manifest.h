@@ -7,22 +7,28 @@
 #include <memory>
 #include <optional>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "rocksdb/file_system.h"
 
 namespace engram::kv {
 
-// Where the last change before the first hole of a manifest ends, if in no
-// block behind the hole another one begins: what is there belongs to the change
-// that the hole tore. A hole is an aligned page of zeros, which no change
-// contains: names and keys are shorter. The format is that of RocksDB's logs
-// (blocks of 32 KiB; fragments with a checksum, a length and a type).
-std::optional<uint64_t> FindTornTail(absl::string_view manifest);
+// Where a manifest ends for its reader, if its last change, or what was to be
+// synced with it, was not written in full: what the disk has lost of a file
+// that only grows reads as zeros. Nothing if there is no such loss. DATA_LOSS
+// if a change follows that was: that was synced after the lost one.
+//
+// The format is that of RocksDB's logs: blocks of 32 KiB, and in them fragments
+// with a checksum, a length and a type.
+absl::StatusOr<std::optional<uint64_t>> FindTornTail(
+    absl::string_view manifest);
 
 // `files`, but that a manifest with a torn tail ends before it when it is read.
 // RocksDB takes zeros for the end, and pieces behind them for corruption. A
 // failed sync leaves such pieces, of the change that could not be synced: that
-// was acknowledged to nobody, and RocksDB writes none after it.
+// was acknowledged to nobody, and RocksDB writes none after it. RocksDB also
+// passes over a block that begins with zeros and goes on in the next one; here
+// that is corruption.
 std::shared_ptr<rocksdb::FileSystem> NewTornManifests(
     std::shared_ptr<rocksdb::FileSystem> files);
 

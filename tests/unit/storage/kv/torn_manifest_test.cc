@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "rocksdb/env.h"
+#include "storage/base/crc32c.h"
 #include "storage/io/sim_disk.h"
 #include "storage/kv/fault_file_system.h"
 #include "store_harness.h"
@@ -24,13 +25,19 @@ constexpr char kFirst = 2;
 constexpr char kMiddle = 3;
 constexpr char kLast = 4;
 
-// A fragment that ends `bytes` after it begins.
-std::string Fragment(char type, size_t bytes) {
+// A fragment that ends `bytes` after it begins, as RocksDB writes it.
+std::string Fragment(char type, size_t bytes, char fill = 'x') {
   const size_t length = bytes - 7;
-  return absl::StrCat(std::string(4, 'c'),
-                      std::string(1, static_cast<char>(length & 0xff)),
-                      std::string(1, static_cast<char>(length >> 8)),
-                      std::string(1, type), std::string(length, 'x'));
+  const std::string checked = type + std::string(length, fill);
+  uint32_t crc = Crc32c(checked.data(), checked.size());
+  crc = ((crc >> 15) | (crc << 17)) + 0xa282ead8;
+  std::string fragment(6, '\0');
+  for (size_t k = 0; k < 4; ++k) {
+    fragment[k] = static_cast<char>(crc >> (8 * k));
+  }
+  fragment[4] = static_cast<char>(length & 0xff);
+  fragment[5] = static_cast<char>(length >> 8);
+  return fragment + checked;
 }
 
 // A manifest of one change of 1,000 bytes, and one of all that follows up to
@@ -46,17 +53,33 @@ void Zero(size_t begin, size_t end, std::string* bytes) {
             bytes->begin() + static_cast<int64_t>(end), '\0');
 }
 
-TEST(FindTornTailTest, WhatHasNoHoleIsWhole) {
-  EXPECT_EQ(FindTornTail(""), std::nullopt);
-  EXPECT_EQ(FindTornTail(Fragment(kFull, 100)), std::nullopt);
-  EXPECT_EQ(FindTornTail(WithLongChange(9'000)), std::nullopt);
+// Where it ends; nothing if it is whole.
+std::optional<uint64_t> TornTail(const std::string& bytes) {
+  const auto end = FindTornTail(bytes);
+  EXPECT_TRUE(end.ok()) << end.status();
+  return end.value_or(std::nullopt);
+}
+
+void ExpectDamage(const std::string& bytes) {
+  const auto end = FindTornTail(bytes);
+  EXPECT_TRUE(absl::IsDataLoss(end.status())) << end.status();
+}
+
+TEST(FindTornTailTest, WhatHasLostNothingIsWhole) {
+  EXPECT_EQ(TornTail(""), std::nullopt);
+  EXPECT_EQ(TornTail(Fragment(kFull, 100)), std::nullopt);
+  EXPECT_EQ(TornTail(WithLongChange(9'000)), std::nullopt);
+  // Zeros that were written, in the middle and at the end.
+  const std::string zeros = Fragment(kFull, 2 * kPage, '\0');
+  EXPECT_EQ(TornTail(zeros + Fragment(kFull, 100)), std::nullopt);
+  EXPECT_EQ(TornTail(zeros).value_or(zeros.size()), zeros.size());
 }
 
 TEST(FindTornTailTest, AHoleInTheLastChangeEndsBeforeIt) {
   for (size_t at = kPage; at < 4 * kBlock; at += kPage) {
     std::string bytes = WithLongChange(9'000);
     Zero(at, at + kPage, &bytes);
-    EXPECT_EQ(FindTornTail(bytes), 1'000u) << at;
+    EXPECT_EQ(TornTail(bytes), 1'000u) << at;
   }
 }
 
@@ -64,31 +87,59 @@ TEST(FindTornTailTest, AChangeOfWhichTheBeginningIsMissingIsTorn) {
   for (size_t end : {2 * kPage, kBlock, kBlock + 7, 3 * kBlock, 4 * kBlock}) {
     std::string bytes = WithLongChange(9'000);
     Zero(1'000, end, &bytes);
-    EXPECT_EQ(FindTornTail(bytes), 1'000u) << end;
+    EXPECT_EQ(TornTail(bytes), 1'000u) << end;
   }
 }
 
-TEST(FindTornTailTest, OfAChangeThatFollowsNothingIsLost) {
-  // A disk that lost what it had synced: that is damage.
+TEST(FindTornTailTest, AChangeOfWhichTheEndIsMissingIsTorn) {
+  std::string bytes = Fragment(kFull, 1'000) + Fragment(kFull, kPage);
+  Zero(kPage, bytes.size(), &bytes);  // a part of a page
+  EXPECT_EQ(TornTail(bytes), 1'000u);
+}
+
+TEST(FindTornTailTest, AHeaderMayBeginBeforeTheHole) {
+  for (size_t before = 1; before <= 7; ++before) {
+    const size_t begin = kPage - before;
+    std::string bytes =
+        absl::StrCat(Fragment(kFull, begin), Fragment(kFull, 6'000));
+    Zero(kPage, 2 * kPage, &bytes);
+    EXPECT_EQ(TornTail(bytes), begin);
+  }
+}
+
+TEST(FindTornTailTest, AChangeBehindTheHoleMakesItDamage) {
+  // A disk that lost what it had synced. In another block:
   std::string bytes = WithLongChange(kBlock) + Fragment(kFull, 100);
   Zero(kBlock, kBlock + kPage, &bytes);
-  EXPECT_EQ(FindTornTail(bytes), std::nullopt);
+  ExpectDamage(bytes);
   bytes = absl::StrCat(WithLongChange(9'000), Fragment(kFirst, 500));
   Zero(kBlock, kBlock + kPage, &bytes);
-  EXPECT_EQ(FindTornTail(bytes), std::nullopt);
+  ExpectDamage(bytes);
+  // In the same one:
+  bytes = absl::StrCat(Fragment(kFull, 1'000), Fragment(kFull, 8'000),
+                       Fragment(kFull, 100));
+  Zero(kPage, 2 * kPage, &bytes);
+  ExpectDamage(bytes);
+  // RocksDB would see neither the hole nor what was there.
+  bytes = absl::StrCat(Fragment(kFull, kPage), Fragment(kFull, kBlock - kPage),
+                       Fragment(kFull, 100));
+  Zero(kPage, kBlock, &bytes);
+  ExpectDamage(bytes);
 }
 
 TEST(FindTornTailTest, DamageBeforeTheHoleIsNotHidden) {
   std::string bytes = WithLongChange(9'000);
   Zero(kBlock, kBlock + kPage, &bytes);
-  bytes[6] = 77;  // no such type
-  EXPECT_EQ(FindTornTail(bytes), std::nullopt);
+  bytes[500] ^= 1;
+  ExpectDamage(bytes);
 }
 
-TEST(FindTornTailTest, ShorterZerosAreNoHole) {
+TEST(FindTornTailTest, WithoutALostSectorItIsRocksDbsToTell) {
   std::string bytes = WithLongChange(9'000);
-  Zero(kBlock + 1, kBlock + 2 * kPage - 1, &bytes);
-  EXPECT_EQ(FindTornTail(bytes), std::nullopt);
+  bytes[kBlock + 500] ^= 1;
+  EXPECT_EQ(TornTail(bytes), std::nullopt);
+  Zero(kBlock + 1, kBlock + 1'023, &bytes);
+  EXPECT_EQ(TornTail(bytes), std::nullopt);
 }
 
 class TornManifestTest : public StoreHarness {
@@ -129,9 +180,11 @@ TEST_F(TornManifestTest, DamageIsStillDamage) {
   store_.reset();
   const size_t bytes = std::filesystem::file_size(ManifestPath());
   Append(std::string(kBlock - bytes, '\0'));
-  Append(Fragment(kFull, kBlock) + Fragment(kLast, 100));
-  const auto store = Store::Open(path(), {});
-  EXPECT_TRUE(absl::IsDataLoss(store.status())) << store.status();
+  Append(Fragment(kFull, kBlock));
+  for (const bool read_only : {true, false}) {
+    const auto store = Store::Open(path(), {read_only});
+    EXPECT_TRUE(absl::IsDataLoss(store.status())) << store.status();
+  }
 }
 
 // Its record in the manifest is of 4 MiB: see expunge.cc.
