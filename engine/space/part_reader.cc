@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "schema/key_layout.h"
+#include "storage/base/parallel_ranges.h"
 #include "storage/base/status_macros.h"
 
 namespace engram::space {
@@ -55,55 +56,109 @@ absl::StatusOr<std::vector<schema::NodeLinks>> ReadLinkPart(
   return nodes;
 }
 
+namespace {
+
+using LinkPart = absl::StatusOr<std::vector<schema::NodeLinks>>;
+
+// Each thread reads so many parts before the next ones are begun: a head may
+// list what makes no sense, and memory is taken for what was read.
+constexpr size_t kPartsOfThread = 2;
+
+// The rows of link parts one after the other, as the head lists them.
+class LinkCollector {
+ public:
+  LinkCollector(absl::string_view family, const schema::Head& head)
+      : family_(family), head_(head) {}
+
+  // Of the base, where each part goes on where the one before it ended.
+  absl::Status AddBase(const schema::PartReference& reference,
+                       std::vector<schema::NodeLinks> nodes) {
+    for (schema::NodeLinks& node : nodes) {
+      if (node.slot != all_.size()) {
+        return InFamily(family_, LinkPartName(reference),
+                        absl::DataLossError(absl::StrCat(
+                            "row ", node.slot, " stands where row ",
+                            all_.size(), " should")));
+      }
+      all_.push_back(std::move(node));
+    }
+    return absl::OkStatus();
+  }
+
+  // Of the deltas, whose parts ascend in each generation.
+  absl::Status AddDelta(const schema::PartReference& reference,
+                        std::vector<schema::NodeLinks> nodes) {
+    const bool goes_on =
+        !changed_.empty() && reference.generation == generation_;
+    generation_ = reference.generation;
+    if (goes_on && nodes.front().slot <= changed_.back().slot) {
+      return InFamily(
+          family_, LinkPartName(reference),
+          absl::DataLossError(absl::StrCat(
+              "begins with row ", nodes.front().slot,
+              ", the part before it ends with row ", changed_.back().slot)));
+    }
+    for (schema::NodeLinks& node : nodes) changed_.push_back(std::move(node));
+    return absl::OkStatus();
+  }
+
+  LinkPart Finish() {
+    std::vector<bool> known(all_.size(), true);
+    if (all_.size() + changed_.size() >= head_.slot_count) {
+      known.resize(head_.slot_count);
+      all_.resize(head_.slot_count);
+      for (schema::NodeLinks& node : changed_) {
+        known[node.slot] = true;
+        all_[node.slot] = std::move(node);
+      }
+    }
+    const auto unknown = std::find(known.begin(), known.end(), false);
+    const auto row = static_cast<size_t>(unknown - known.begin());
+    if (row == head_.slot_count) return std::move(all_);
+    return InFamily(
+        family_, "m/head",
+        absl::DataLossError(absl::StrCat("none of its link parts holds row ",
+                                         row, " of ", head_.slot_count)));
+  }
+
+ private:
+  const absl::string_view family_;
+  const schema::Head& head_;
+  std::vector<schema::NodeLinks> all_;
+  std::vector<schema::NodeLinks> changed_;
+  uint64_t generation_ = 0;
+};
+
+}  // namespace
+
 absl::StatusOr<std::vector<schema::NodeLinks>> ReadAllLinks(
-    const kv::Store& store, absl::string_view family,
-    const schema::Head& head) {
-  std::vector<schema::NodeLinks> all;
-  std::vector<schema::NodeLinks> changed;
-  uint64_t generation = 0;
-  for (const auto* parts : {&head.link_parts, &head.link_deltas}) {
-    const bool base = parts == &head.link_parts;
-    for (const schema::PartReference& reference : *parts) {
-      ENGRAM_ASSIGN_OR_RETURN(std::vector<schema::NodeLinks> nodes,
-                              ReadLinkPart(store, family, head, reference));
-      std::vector<schema::NodeLinks>& known = base ? all : changed;
-      const bool goes_on = !base && reference.generation == generation;
-      generation = reference.generation;
-      if (goes_on && nodes.front().slot <= known.back().slot) {
-        return InFamily(
-            family, LinkPartName(reference),
-            absl::DataLossError(absl::StrCat(
-                "begins with row ", nodes.front().slot,
-                ", the part before it ends with row ", known.back().slot)));
-      }
-      for (schema::NodeLinks& node : nodes) {
-        // The base leaves none out.
-        if (base && node.slot != known.size()) {
-          return InFamily(family, LinkPartName(reference),
-                          absl::DataLossError(absl::StrCat(
-                              "row ", node.slot, " stands where row ",
-                              known.size(), " should")));
-        }
-        known.push_back(std::move(node));
-      }
+    const kv::Store& store, absl::string_view family, const schema::Head& head,
+    size_t threads) {
+  LinkCollector links(family, head);
+  const size_t bases = head.link_parts.size();
+  const size_t count = bases + head.link_deltas.size();
+  const auto reference = [&](size_t i) -> const schema::PartReference& {
+    return i < bases ? head.link_parts[i] : head.link_deltas[i - bases];
+  };
+  for (size_t first = 0; first < count; first += threads * kPartsOfThread) {
+    const size_t end = std::min(count, first + threads * kPartsOfThread);
+    std::vector<LinkPart> parts(end - first);
+    ForParallelRanges(
+        std::min(threads, parts.size()), static_cast<uint32_t>(parts.size()),
+        [&](size_t, uint32_t begin, uint32_t range_end) {
+          for (uint32_t i = begin; i < range_end; ++i) {
+            parts[i] = ReadLinkPart(store, family, head, reference(first + i));
+          }
+        });
+    for (size_t i = first; i < end; ++i) {
+      LinkPart& part = parts[i - first];
+      ENGRAM_RETURN_IF_ERROR(part.status());
+      ENGRAM_RETURN_IF_ERROR(
+          i < bases ? links.AddBase(reference(i), *std::move(part))
+                    : links.AddDelta(reference(i), *std::move(part)));
     }
   }
-  std::vector<bool> known(all.size(), true);
-  if (all.size() + changed.size() >= head.slot_count) {
-    known.resize(head.slot_count);
-    all.resize(head.slot_count);
-    for (schema::NodeLinks& node : changed) {
-      known[node.slot] = true;
-      all[node.slot] = std::move(node);
-    }
-  }
-  const auto unknown = std::find(known.begin(), known.end(), false);
-  const auto row = static_cast<size_t>(unknown - known.begin());
-  if (row == head.slot_count) return all;
-  return InFamily(
-      family, "m/head",
-      absl::DataLossError(absl::StrCat("none of its link parts holds row ", row,
-                                       " of ", head.slot_count)));
+  return links.Finish();
 }
 
 absl::StatusOr<std::vector<schema::DeadLetter>> ReadDeadLetters(

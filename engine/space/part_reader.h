@@ -36,9 +36,11 @@ absl::StatusOr<std::vector<schema::NodeLinks>> ReadLinkPart(
     const schema::PartReference& reference);
 
 // What the base and the deltas of a head say last of each row, by row. Memory
-// is taken for what was read, not for what the head claims.
+// is taken for what was read, not for what the head claims. `threads`, one at
+// least, read and decode at the same time.
 absl::StatusOr<std::vector<schema::NodeLinks>> ReadAllLinks(
-    const kv::Store& store, absl::string_view family, const schema::Head& head);
+    const kv::Store& store, absl::string_view family, const schema::Head& head,
+    size_t threads = 1);
 
 // All dead letters of a family, by LSN.
 absl::StatusOr<std::vector<schema::DeadLetter>> ReadDeadLetters(

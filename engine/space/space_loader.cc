@@ -142,7 +142,9 @@ absl::StatusOr<LoadedSpace> SpaceLoader::Load() {
 // --- Links -------------------------------------------------------------------
 
 absl::Status SpaceLoader::LoadLinks() {
-  ENGRAM_ASSIGN_OR_RETURN(nodes_, ReadAllLinks(store_, family_, head_));
+  ENGRAM_ASSIGN_OR_RETURN(
+      nodes_, ReadAllLinks(store_, family_, head_,
+                           ThreadsFor(head_.slot_count, kNodesPerThread)));
   // What an older part says of a row that a later one has is of another time:
   // there may have been no graph then.
   for (const schema::NodeLinks& node : nodes_) {
