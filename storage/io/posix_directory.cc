@@ -49,11 +49,12 @@ class PosixFile final : public File {
   }
 
   void HoldForReading() override {
-    (void)::flock(fd_.get(), LOCK_SH | LOCK_NB);
+    if (LocksAreHints()) (void)::flock(fd_.get(), LOCK_SH | LOCK_NB);
   }
 
   bool IsHeldForReading() override {
-    return ::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    return LocksAreHints() && ::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0 &&
+           errno == EWOULDBLOCK;
   }
 
   absl::StatusOr<size_t> Read(uint64_t offset,
@@ -104,13 +105,9 @@ class PosixFile final : public File {
     return ErrnoStatus(errno, "stat", path());
   }
 
-  // On SMB a lock makes the writes of everybody else fail; see flock(2).
   bool LocksAreHints() const {
     struct statfs info;
-    if (::fstatfs(fd_.get(), &info) != 0) return false;
-    const auto type = static_cast<uint32_t>(info.f_type);
-    return type != SMB_SUPER_MAGIC && type != CIFS_SUPER_MAGIC &&
-           type != SMB2_SUPER_MAGIC;
+    return ::fstatfs(fd_.get(), &info) == 0 && LocksAreHintsOn(info.f_type);
   }
 
   // An interrupted call is made again, a short one continued: without O_DIRECT
@@ -266,6 +263,12 @@ class PosixDirectory final : public Directory {
 };
 
 }  // namespace
+
+bool LocksAreHintsOn(int64_t file_system_type) {
+  const auto type = static_cast<uint32_t>(file_system_type);
+  return type != SMB_SUPER_MAGIC && type != CIFS_SUPER_MAGIC &&
+         type != SMB2_SUPER_MAGIC;
+}
 
 absl::StatusOr<std::unique_ptr<Directory>> OpenPosixDirectory(
     const std::string& path, bool create, bool allow_direct) {

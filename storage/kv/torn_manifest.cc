@@ -32,7 +32,7 @@ constexpr uint8_t kFull = 1;
 constexpr uint8_t kFirst = 2;
 constexpr uint8_t kLast = 4;
 
-// An intact piece of a change.
+// A piece of a change.
 struct Fragment {
   uint64_t end = 0;
   uint8_t type = 0;
@@ -59,9 +59,8 @@ uint64_t NumberAt(absl::string_view bytes, uint64_t offset, size_t count) {
   return number;
 }
 
-// The one at `offset`, if there is one.
-std::optional<Fragment> FragmentAt(absl::string_view manifest,
-                                   uint64_t offset) {
+// The one whose header is at `offset`, intact or not, if there is one.
+std::optional<Fragment> HeaderAt(absl::string_view manifest, uint64_t offset) {
   const uint64_t room =
       std::min<uint64_t>(NextBlock(offset), manifest.size()) - offset;
   if (room < kHeaderBytes) return std::nullopt;
@@ -70,10 +69,19 @@ std::optional<Fragment> FragmentAt(absl::string_view manifest,
   if (type < kFull || type > kLast || kHeaderBytes + bytes > room) {
     return std::nullopt;
   }
-  const uint32_t crc = Crc32c(manifest.data() + offset + kTypeOffset,
-                              static_cast<size_t>(1 + bytes));
-  if (Mask(crc) != NumberAt(manifest, offset, sizeof(crc))) return std::nullopt;
   return Fragment{offset + kHeaderBytes + bytes, static_cast<uint8_t>(type)};
+}
+
+// The intact one at `offset`, if there is one.
+std::optional<Fragment> FragmentAt(absl::string_view manifest,
+                                   uint64_t offset) {
+  const std::optional<Fragment> fragment = HeaderAt(manifest, offset);
+  if (!fragment.has_value()) return std::nullopt;
+  const uint32_t crc =
+      Crc32c(manifest.data() + offset + kTypeOffset,
+             static_cast<size_t>(fragment->end - offset - kTypeOffset));
+  if (Mask(crc) != NumberAt(manifest, offset, sizeof(crc))) return std::nullopt;
+  return fragment;
 }
 
 // How far the intact changes reach, and where what follows them is not intact;
@@ -102,21 +110,31 @@ IntactPart FindIntactPart(absl::string_view manifest) {
   return intact;
 }
 
-// Whether a sector from that of `offset` on is lost.
+// Whether a sector from `offset` on is lost, or the rest of the one there.
 bool HasLostSector(absl::string_view manifest, uint64_t offset) {
-  for (uint64_t at = offset / kSectorBytes * kSectorBytes; at < manifest.size();
-       at += kSectorBytes) {
-    const absl::string_view sector = manifest.substr(at, kSectorBytes);
+  while (offset < manifest.size()) {
+    const uint64_t end = (offset / kSectorBytes + 1) * kSectorBytes;
+    const absl::string_view sector = manifest.substr(offset, end - offset);
     if (sector.find_first_not_of('\0') == absl::string_view::npos) return true;
+    offset = end;
   }
   return false;
 }
 
-// Whether a change begins anywhere from `offset` on.
-bool ChangeBeginsFrom(absl::string_view manifest, uint64_t offset) {
+// Whether what begins at `offset` is not the last change: its header, which may
+// be all that is left of it, says that it ends before the file does, or there
+// is an intact fragment behind it that begins a change or does not end the
+// file.
+bool IsFollowed(absl::string_view manifest, uint64_t offset) {
+  const std::optional<Fragment> header = HeaderAt(manifest, offset);
+  if (header.has_value() && header->ends() && header->end != manifest.size()) {
+    return true;
+  }
   for (; offset < manifest.size(); ++offset) {
     const std::optional<Fragment> fragment = FragmentAt(manifest, offset);
-    if (fragment.has_value() && fragment->begins()) return true;
+    if (!fragment.has_value()) continue;
+    if (fragment->begins()) return true;
+    if (fragment->ends() && fragment->end != manifest.size()) return true;
   }
   return false;
 }
@@ -179,12 +197,10 @@ class TornManifestsFileSystem final : public rocksdb::FileSystemWrapper {
 
 absl::StatusOr<std::optional<uint64_t>> FindTornTail(
     absl::string_view manifest) {
-  if (!HasLostSector(manifest, 0)) return std::nullopt;
   const IntactPart intact = FindIntactPart(manifest);
-  // Damage of another kind is RocksDB's to tell, and zeros that belong to
-  // something intact are nobody's loss.
+  // Damage of another kind is RocksDB's to tell.
   if (!HasLostSector(manifest, intact.bad_offset)) return std::nullopt;
-  if (ChangeBeginsFrom(manifest, intact.bad_offset)) {
+  if (IsFollowed(manifest, intact.bad_offset)) {
     return absl::DataLossError(
         absl::StrCat("lost bytes at or behind offset ", intact.bad_offset,
                      ", with later changes behind them"));

@@ -13,10 +13,11 @@
 
 namespace engram::kv {
 
-// Where a manifest ends for its reader, if its last change, or what was to be
-// synced with it, was not written in full: what the disk has lost of a file
-// that only grows reads as zeros. Nothing if there is no such loss. DATA_LOSS
-// if a change follows that was: that was synced after the lost one.
+// Where a manifest ends for its reader, if its last change was not written in
+// full: what the disk has lost of a file that only grows reads as zeros.
+// Nothing if there is no such loss. DATA_LOSS if something was written after
+// the change that has it, which was synced then: a store makes one change at a
+// time.
 //
 // The format is that of RocksDB's logs: blocks of 32 KiB, and in them fragments
 // with a checksum, a length and a type.

@@ -353,7 +353,6 @@ absl::StatusOr<std::unique_ptr<io::File>> Segments::Take(
 absl::Status Segments::Recycle(uint64_t number) {
   const std::string name = SegmentFileName(number);
   bool keep = false;
-  bool erases = false;
   std::string spare;
   {
     MutexLock lock(mutex_);
@@ -361,19 +360,19 @@ absl::Status Segments::Recycle(uint64_t number) {
         std::find(live_.begin(), live_.end(), number) != live_.end();
     // Tried before: only the sync is left to do.
     if (!live) return directory_->Sync();
-    erases = erasing_ > 0;
-    keep = spares_.size() < kSparesKept || erases;
+    keep = spares_.size() < kSparesKept || erasing_ > 0;
     if (keep) spare = absl::StrCat(kSparePrefix, next_spare_++);
   }
   std::unique_ptr<io::File> file;  // open until it has another name
   if (keep) {
     ENGRAM_ASSIGN_OR_RETURN(file, directory_->Open(name, io::OpenMode::kRead));
     ENGRAM_ASSIGN_OR_RETURN(const uint64_t bytes, file->Size());
+    const bool held = file->IsHeldForReading();
+    MutexLock lock(mutex_);
     // A file of another size, from an owner with other options, is no spare.
     // One that a reader has open is what that reader needs; but where something
     // is erased, the reader has to start over.
-    keep = bytes == options_.segment_bytes &&
-           (erases || !file->IsHeldForReading());
+    keep = bytes == options_.segment_bytes && (erasing_ > 0 || !held);
   }
   ENGRAM_RETURN_IF_ERROR(keep ? directory_->Rename(name, spare)
                               : directory_->Remove(name));

@@ -8,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/space/checkpoint_writer.h"
+#include "engine/space/part_reader.h"
+#include "gmock/gmock.h"
 #include "space_harness.h"
 #include "tests/support/test_vectors.h"
 
@@ -105,6 +107,44 @@ TEST_F(LinkDeltaTest, TheLoadedGraphIsTheOneThatWasSavedInParts) {
     ExpectSameWalksAfterLoading();
   }
   EXPECT_GE(deltas_max, 2u);
+}
+
+TEST_F(LinkDeltaTest, SeveralThreadsReadWhatOneReads) {
+  std::mt19937 random(33);
+  for (uint64_t i = 0; i < 1'000; ++i) Observe(absl::StrCat("base", i), i);
+  schema::Head head;
+  while (head.link_deltas.size() < 4) {
+    WriteSomething(&random);
+    TidyUp();
+    if (space_->HasUnsaved()) Checkpoint();
+    head = ReadHead();
+  }
+  const auto read = [&](size_t threads) {
+    return ReadAllLinks(*store_, space_->family(), head, threads);
+  };
+  const auto one = read(1);
+  ASSERT_TRUE(one.ok()) << one.status();
+  for (const size_t threads : {2, 3, 8}) {
+    const auto several = read(threads);
+    ASSERT_TRUE(several.ok()) << several.status();
+    ASSERT_EQ(several->size(), one->size());
+    for (size_t row = 0; row < one->size(); ++row) {
+      EXPECT_EQ((*several)[row].slot, row);
+      EXPECT_EQ((*several)[row].layers, (*one)[row].layers);
+      EXPECT_EQ((*several)[row].twin_of, (*one)[row].twin_of);
+      EXPECT_EQ((*several)[row].removed, (*one)[row].removed);
+    }
+  }
+  // Two parts that are not what the head says: the first one is named.
+  head.link_deltas[1].crc ^= 1;
+  head.link_deltas[3].crc ^= 1;
+  EXPECT_TRUE(absl::IsDataLoss(read(1).status())) << read(1).status();
+  EXPECT_THAT(
+      read(1).status().message(),
+      ::testing::HasSubstr(absl::StrCat(LinkPartName(head.link_deltas[1]))));
+  for (const size_t threads : {2, 3, 8}) {
+    EXPECT_EQ(read(threads).status(), read(1).status());
+  }
 }
 
 TEST_F(LinkDeltaTest, ALoadedGraphGoesOnWithDeltas) {

@@ -216,5 +216,12 @@ TEST_P(PosixDirectoryTest, WhoSawNoReaderKeepsThemOut) {
   EXPECT_FALSE((*directory_->Open("a", OpenMode::kRead))->IsHeldForReading());
 }
 
+TEST(LocksAreHintsTest, EverywhereButWithSmb) {
+  EXPECT_TRUE(LocksAreHintsOn(0xEF53));  // ext4
+  EXPECT_FALSE(LocksAreHintsOn(0xFE534D42));
+  EXPECT_FALSE(LocksAreHintsOn(0xFF534D42));
+  EXPECT_FALSE(LocksAreHintsOn(static_cast<int32_t>(0xFF534D42)));
+}
+
 }  // namespace
 }  // namespace engram::io

@@ -1,9 +1,11 @@
 #include "storage/kv/pinned_files.h"
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -102,6 +104,51 @@ TEST_F(PinnedFilesTest, WhatWasOpenedOutlivesTheRelease) {
   EXPECT_FALSE(files_->NewRandomAccessFile(table, {}, &other, nullptr).ok());
   ASSERT_TRUE(files_->GetChildren(path(), {}, &names, nullptr).ok());
   EXPECT_THAT(names, Not(Contains(tables_[0])));
+}
+
+// Calls back after the folder was listed for the n-th time.
+class ListingHook final : public rocksdb::FileSystemWrapper {
+ public:
+  ListingHook(int listings, std::function<void()> hook)
+      : FileSystemWrapper(rocksdb::FileSystem::Default()),
+        listings_left_(listings),
+        hook_(std::move(hook)) {}
+
+  const char* Name() const override { return "ListingHook"; }
+
+  rocksdb::IOStatus GetChildren(const std::string& path,
+                                const rocksdb::IOOptions& options,
+                                std::vector<std::string>* names,
+                                rocksdb::IODebugContext* debug) override {
+    const rocksdb::IOStatus status =
+        target()->GetChildren(path, options, names, debug);
+    if (--listings_left_ == 0) hook_();
+    return status;
+  }
+
+ private:
+  int listings_left_;
+  const std::function<void()> hook_;
+};
+
+TEST_F(PinnedFilesTest, AReaderPinsBeforeRocksDbReadsAnything) {
+  // Once to count the tables, twice to open them.
+  constexpr int kListings = 3;
+  bool moved_on = false;
+  const auto env =
+      rocksdb::NewCompositeEnv(std::make_shared<ListingHook>(kListings, [&] {
+        MoveOn();
+        moved_on = true;
+      }));
+  StoreOptions options;
+  options.read_only = true;
+  options.env = env.get();
+  const auto reader = Store::Open(path(), options);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  EXPECT_TRUE(moved_on);
+  const auto value = (*reader)->Get(kFamily, "a");
+  ASSERT_TRUE(value.ok()) << value.status();
+  EXPECT_EQ(*value, "1");
 }
 
 TEST_F(PinnedFilesTest, AFolderWithoutAStoreSaysSo) {

@@ -11,6 +11,7 @@
 #include "schema/wal_codec.h"
 #include "storage/base/aligned_buffer.h"
 #include "storage/io/posix_directory.h"
+#include "storage/wal/segment_files.h"
 #include "tests/support/memory_directory.h"
 #include "tests/support/temporary_directory.h"
 
@@ -358,6 +359,28 @@ TEST_F(HeldSegmentTest, WhatAReaderHoldsGetsNoOtherUse) {
   ASSERT_TRUE(segments_->Recycle(1).ok());
   UseSpares();
   EXPECT_EQ(NumberIn(*file), 1u);
+}
+
+TEST_F(HeldSegmentTest, WhoReadsBesideTheOwnerHoldsWhatHeOpens) {
+  const auto is_held = [&] {
+    return (*directory_->Open(SegmentFileName(1), io::OpenMode::kRead))
+        ->IsHeldForReading();
+  };
+  EXPECT_FALSE(is_held());
+  {
+    const auto all = OpenSegmentFiles(directory_.get(), {}, /*live=*/true);
+    ASSERT_TRUE(all.ok()) << all.status();
+    EXPECT_TRUE(is_held());
+  }
+  EXPECT_FALSE(is_held());
+  {
+    const auto one = OpenSegmentFile(directory_.get(), 1, {}, /*live=*/true);
+    ASSERT_TRUE(one.ok()) << one.status();
+    EXPECT_TRUE(is_held());
+  }
+  const auto recovering = OpenSegmentFiles(directory_.get(), {}, false);
+  ASSERT_TRUE(recovering.ok()) << recovering.status();
+  EXPECT_FALSE(is_held());
 }
 
 TEST_F(HeldSegmentTest, WhatNobodyHoldsIsUsedAgain) {
