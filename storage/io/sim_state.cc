@@ -1,6 +1,7 @@
 #include "storage/io/sim_state.h"
 
 #include <algorithm>
+#include <map>
 #include <random>
 #include <tuple>
 
@@ -13,6 +14,9 @@ namespace {
 using Kind = SimOperation::Kind;
 
 constexpr uint64_t kTearBytes[] = {512, 4096};
+
+// What a failed sync loses.
+constexpr uint64_t kPageBytes = 4096;
 
 }  // namespace
 
@@ -61,6 +65,16 @@ void SimState::ApplyChange(const Change& change, std::string* bytes) {
             bytes->begin() + static_cast<int64_t>(change.offset));
 }
 
+// What of the change is written to [begin, end).
+void SimState::ApplyPiece(const Change& change, uint64_t begin, uint64_t end,
+                          std::string* bytes) {
+  Change piece;
+  piece.offset = begin;
+  piece.bytes = std::make_shared<const std::string>(
+      *change.bytes, begin - change.offset, end - begin);
+  ApplyChange(piece, bytes);
+}
+
 void SimState::Survive(absl::Span<const Change> changes,
                        const Survival& survival, std::mt19937_64* random,
                        std::string* bytes) {
@@ -82,11 +96,7 @@ void SimState::Survive(absl::Span<const Change> changes,
       const bool growth = piece_end > durable_bytes;
       if (growth && !kept) grows = false;
       if (kept && (grows || !growth)) {
-        Change piece;
-        piece.offset = begin;
-        piece.bytes = std::make_shared<const std::string>(
-            *change.bytes, begin - change.offset, piece_end - begin);
-        ApplyChange(piece, bytes);
+        ApplyPiece(change, begin, piece_end, bytes);
       }
       begin = piece_end;
     }
@@ -122,15 +132,9 @@ void SimState::Apply(const SimOperation& operation) {
       file.changes.clear();
       break;
     }
-    case Kind::kSyncFailed: {
-      File& file = files_.at(operation.node);
-      std::mt19937_64 random(operation.seed);
-      for (const Change& change : file.changes) {
-        if (random() % 4 == 0) ApplyChange(change, &file.durable);
-      }
-      file.changes.clear();
+    case Kind::kSyncFailed:
+      FailSync(operation.seed, &files_.at(operation.node));
       break;
-    }
     case Kind::kRename:
       AddMove(operation.node, operation.from, operation.to);
       break;
@@ -144,6 +148,37 @@ void SimState::Apply(const SimOperation& operation) {
       SyncFolder(operation.node);
       break;
   }
+}
+
+void SimState::FailSync(uint64_t seed, File* file) {
+  std::mt19937_64 random(seed);
+  // Once a page is lost, all writes to it are.
+  std::map<uint64_t, bool> written;  // by page
+  const auto is_written = [&](uint64_t page) {
+    const auto [it, is_new] = written.try_emplace(page, false);
+    if (is_new) it->second = random() % 4 == 0;
+    return it->second;
+  };
+  for (const Change& change : file->changes) {
+    if (change.truncates) {
+      if (random() % 4 == 0) ApplyChange(change, &file->durable);
+      continue;
+    }
+    const uint64_t end = change.offset + change.bytes->size();
+    for (uint64_t begin = change.offset; begin < end;) {
+      const uint64_t page = begin / kPageBytes;
+      const uint64_t page_end = std::min(end, (page + 1) * kPageBytes);
+      if (is_written(page)) {
+        ApplyPiece(change, begin, page_end, &file->durable);
+      }
+      begin = page_end;
+    }
+  }
+  // The file is as long as before, or as it was when it was synced last.
+  if (random() % 2 == 0 && file->durable.size() < file->bytes.size()) {
+    file->durable.resize(file->bytes.size());
+  }
+  file->changes.clear();
 }
 
 void SimState::AddMove(SimNode node, const SimEntry& from, const SimEntry& to) {

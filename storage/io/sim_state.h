@@ -42,7 +42,7 @@ struct SimOperation {
     kWrite,         // `bytes` at `offset` of `node`
     kTruncate,      // `node` to `offset` bytes
     kSync,          // makes the bytes of `node` durable
-    kSyncFailed,    // loses some of them; `seed` says which
+    kSyncFailed,    // loses pages of them; `seed` says which
     kRename,        // `from` to `to`
     kLink,          // `node`, which is `from`, as `to` as well
     kRemove,        // `from`
@@ -127,6 +127,9 @@ class SimState {
   struct Survival;
 
   static void ApplyChange(const Change& change, std::string* bytes);
+  static void ApplyPiece(const Change& change, uint64_t begin, uint64_t end,
+                         std::string* bytes);
+  static void FailSync(uint64_t seed, File* file);
   static void Survive(absl::Span<const Change> changes,
                       const Survival& survival, std::mt19937_64* random,
                       std::string* bytes);

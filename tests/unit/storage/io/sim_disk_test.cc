@@ -163,6 +163,30 @@ TEST_F(SimDiskTest, AFailedSyncLosesWhatARetrySeemsToSave) {
   EXPECT_TRUE(lost);
 }
 
+TEST_F(SimDiskTest, AFailedSyncLosesPagesOfAWriteAndNotWhatWasSyncedBefore) {
+  constexpr size_t kBlocks = 16;  // four are there
+  const std::string synced(100, 's');
+  Write(0, synced);
+  ASSERT_TRUE(disk_.Sync(file_, "/d/f").ok());
+  SimPlan plan;
+  plan.fault = {SimFault::Target::kSyncs, SimFault::Effect::kIoError, 1, false};
+  disk_.SetPlan(plan);
+  Write(synced.size(), std::string(kBlocks * kBlock - synced.size(), '1'));
+  EXPECT_FALSE(disk_.Sync(file_, "/d/f").ok());
+  std::string after = AfterCrash(0);
+  EXPECT_EQ(after.substr(0, synced.size()), synced);
+  after.resize(kBlocks * kBlock);
+  size_t kept = 0;
+  for (size_t i = 1; i < kBlocks; ++i) {
+    const std::string bytes = after.substr(i * kBlock, kBlock);
+    const std::string lost(kBlock, i < 4 ? '0' : '\0');
+    kept += bytes != lost;
+    EXPECT_TRUE(bytes == lost || bytes == std::string(kBlock, '1')) << i;
+  }
+  EXPECT_GT(kept, 0u);
+  EXPECT_LT(kept, kBlocks - 1);
+}
+
 TEST_F(SimDiskTest, NothingHappensOnceThePowerIsOff) {
   const std::string before = Now();
   SimPlan plan;
