@@ -58,7 +58,7 @@ absl::StatusOr<std::vector<schema::NodeLinks>> ReadLinkPart(
 
 namespace {
 
-using LinkPart = absl::StatusOr<std::vector<schema::NodeLinks>>;
+using Nodes = std::vector<schema::NodeLinks>;
 
 // Each thread reads so many parts before the next ones are begun: a head may
 // list what makes no sense, and memory is taken for what was read.
@@ -71,8 +71,7 @@ class LinkCollector {
       : family_(family), head_(head) {}
 
   // Of the base, where each part goes on where the one before it ended.
-  absl::Status AddBase(const schema::PartReference& reference,
-                       std::vector<schema::NodeLinks> nodes) {
+  absl::Status AddBase(const schema::PartReference& reference, Nodes nodes) {
     for (schema::NodeLinks& node : nodes) {
       if (node.slot != all_.size()) {
         return InFamily(family_, LinkPartName(reference),
@@ -86,8 +85,7 @@ class LinkCollector {
   }
 
   // Of the deltas, whose parts ascend in each generation.
-  absl::Status AddDelta(const schema::PartReference& reference,
-                        std::vector<schema::NodeLinks> nodes) {
+  absl::Status AddDelta(const schema::PartReference& reference, Nodes nodes) {
     const bool goes_on =
         !changed_.empty() && reference.generation == generation_;
     generation_ = reference.generation;
@@ -102,7 +100,7 @@ class LinkCollector {
     return absl::OkStatus();
   }
 
-  LinkPart Finish() {
+  absl::StatusOr<Nodes> Finish() {
     std::vector<bool> known(all_.size(), true);
     if (all_.size() + changed_.size() >= head_.slot_count) {
       known.resize(head_.slot_count);
@@ -124,8 +122,8 @@ class LinkCollector {
  private:
   const absl::string_view family_;
   const schema::Head& head_;
-  std::vector<schema::NodeLinks> all_;
-  std::vector<schema::NodeLinks> changed_;
+  Nodes all_;
+  Nodes changed_;
   uint64_t generation_ = 0;
 };
 
@@ -142,7 +140,7 @@ absl::StatusOr<std::vector<schema::NodeLinks>> ReadAllLinks(
   };
   for (size_t first = 0; first < count; first += threads * kPartsOfThread) {
     const size_t end = std::min(count, first + threads * kPartsOfThread);
-    std::vector<LinkPart> parts(end - first);
+    std::vector<absl::StatusOr<Nodes>> parts(end - first);
     ForParallelRanges(
         std::min(threads, parts.size()), static_cast<uint32_t>(parts.size()),
         [&](size_t, uint32_t begin, uint32_t range_end) {
@@ -151,7 +149,7 @@ absl::StatusOr<std::vector<schema::NodeLinks>> ReadAllLinks(
           }
         });
     for (size_t i = first; i < end; ++i) {
-      LinkPart& part = parts[i - first];
+      absl::StatusOr<Nodes>& part = parts[i - first];
       ENGRAM_RETURN_IF_ERROR(part.status());
       ENGRAM_RETURN_IF_ERROR(
           i < bases ? links.AddBase(reference(i), *std::move(part))
