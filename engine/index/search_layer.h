@@ -1,5 +1,11 @@
 // SearchLayer, Algorithm 2 of Malkov & Yashunin (arXiv:1603.09320): best-first
 // search on one layer, in two forms.
+//
+// Unlike there, the links of several nodes are followed together, as DiskANN
+// does it with reads from a disk (its "beamwidth"): what the second and third
+// lead to comes from memory at the same time as what the first does. The
+// nearest three are nearly always all followed sooner or later, so that a walk
+// of width 100 compares half a percent more.
 
 #ifndef ENGRAM_ENGINE_INDEX_SEARCH_LAYER_H_
 #define ENGRAM_ENGINE_INDEX_SEARCH_LAYER_H_
@@ -18,18 +24,32 @@
 
 namespace engram::index {
 
-// Compares the query with the links of `slot` that the walk has not seen yet,
-// into scratch.hop.
-inline void FollowLinks(const NodeStore& nodes, const SlotDistance& distance,
-                        uint32_t slot, uint32_t layer, Scratch& scratch) {
-  Hop& hop = scratch.hop;
-  hop.count = 0;
+// How many nodes are followed together. A graph of 20,000 vectors of 768
+// dimensions that the caches do not hold takes 82 us for an insert with one, 72
+// with two and 70 with three or four.
+inline constexpr size_t kNodesAtOnce = 3;
+
+// Fewer where the lists are long: all of their links have a place in a hop.
+inline size_t NodesAtOnce(const NodeStore& nodes, uint32_t layer) {
+  return std::clamp(kHopSlotsMax / nodes.LinkCapacity(layer), size_t{1},
+                    kNodesAtOnce);
+}
+
+// Puts the links of `slot` that the walk has not seen yet into scratch.hop,
+// behind what is there.
+inline void CollectLinks(const NodeStore& nodes, const SlotDistance& distance,
+                         uint32_t slot, uint32_t layer, Scratch& scratch) {
+  ++scratch.hops;
   nodes.links(slot, layer).VisitDown([&](uint32_t id) {
     if (!scratch.visited.Insert(id)) return;
     distance.PrefetchWalk(id);
-    hop.Add(id);
+    scratch.hop.Add(id);
   });
-  ++scratch.hops;
+}
+
+// Compares the query with scratch.hop.
+inline void CompareHop(const SlotDistance& distance, Scratch& scratch) {
+  Hop& hop = scratch.hop;
   scratch.distances += hop.count;
   distance.Walk(scratch.query, hop.slots, hop.count, hop.distances);
 }
@@ -49,10 +69,18 @@ inline void SearchLayer(const NodeStore& nodes, const SlotDistance& distance,
       scratch.visited.Insert(SlotOf(second_entry))) {
     beam.Insert(second_entry);
   }
+  Hop& hop = scratch.hop;
+  const size_t nodes_at_once = NodesAtOnce(nodes, layer);
   for (uint32_t slot = beam.TakeNext(); slot != kNoSlot;
        slot = beam.TakeNext()) {
-    FollowLinks(nodes, distance, slot, layer, scratch);
-    const Hop& hop = scratch.hop;
+    hop.count = 0;
+    CollectLinks(nodes, distance, slot, layer, scratch);
+    for (size_t i = 1; i < nodes_at_once; ++i) {
+      slot = beam.TakeNext();
+      if (slot == kNoSlot) break;
+      CollectLinks(nodes, distance, slot, layer, scratch);
+    }
+    CompareHop(distance, scratch);
     for (size_t i = 0; i < hop.count; ++i) {
       const NeighborKey key = hop.key(i);
       if (key >= beam.bound()) continue;
@@ -86,14 +114,20 @@ void FilteredSearchLayer(const NodeStore& nodes, const SlotDistance& distance,
       scratch.visited.Insert(SlotOf(second_entry))) {
     push(second_entry);
   }
+  Hop& hop = scratch.hop;
+  const size_t nodes_at_once = NodesAtOnce(nodes, 0);
   while (!candidates.empty() && candidates.front() <= results.bound()) {
-    const uint32_t nearest = SlotOf(candidates.front());
-    std::pop_heap(candidates.begin(), candidates.end(), kNearestFirst);
-    candidates.pop_back();
-    FollowLinks(nodes, distance, nearest, 0, scratch);
-    for (size_t i = 0; i < scratch.hop.count; ++i) {
-      const NeighborKey key = scratch.hop.key(i);
-      if (key < results.bound()) push(key);
+    hop.count = 0;
+    for (size_t i = 0; i < nodes_at_once && !candidates.empty(); ++i) {
+      const uint32_t nearest = SlotOf(candidates.front());
+      if (candidates.front() > results.bound()) break;
+      std::pop_heap(candidates.begin(), candidates.end(), kNearestFirst);
+      candidates.pop_back();
+      CollectLinks(nodes, distance, nearest, 0, scratch);
+    }
+    CompareHop(distance, scratch);
+    for (size_t i = 0; i < hop.count; ++i) {
+      if (hop.key(i) < results.bound()) push(hop.key(i));
     }
   }
   results.SortAscending();

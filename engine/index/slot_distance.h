@@ -13,6 +13,7 @@
 #include "engine/index/node_store.h"
 #include "engine/index/vector_codec.h"
 #include "engine/index/vector_distance.h"
+#include "engine/simd/kernels.h"
 #include "schema/quantization.h"
 
 namespace engram::index {
@@ -59,7 +60,8 @@ class SlotDistance {
         : has_crumbs_     ? nodes_.crumbs(slot)
                           : nodes_.high(slot);
     for (size_t offset = 0; offset < prefetch_bytes_; offset += 64) {
-      __builtin_prefetch(row + offset);
+      __builtin_prefetch(row + offset, simd::kPrefetchToRead,
+                         simd::kPrefetchIntoL2);
     }
   }
 

@@ -28,6 +28,14 @@ namespace engram::simd {
 inline constexpr size_t kNibbleBlock = 128;
 inline constexpr size_t kCrumbBlock = 256;
 
+// How __builtin_prefetch() shall fetch what is compared: for reading, into the
+// second-level cache and no further. A core follows two dozen misses of its
+// first-level cache at a time; such a fetch holds its place among them for a
+// shorter time, and 32 rows of three lines that no cache has take 60 % of the
+// time (Zen 4). The first-level cache gets a row while it is compared.
+inline constexpr int kPrefetchToRead = 0;
+inline constexpr int kPrefetchIntoL2 = 2;
+
 // Writes out[i] for the row rows[i], 0 <= i < count. The query and the rows
 // hold `dimension` floats each and need no alignment. A row's result depends
 // on the query and the row alone, not on its place in the batch: equal rows

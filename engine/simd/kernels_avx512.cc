@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kLanes = 16;
 constexpr size_t kRowsAhead = 2;
 constexpr size_t kRowsAtOnce = 4;
-constexpr size_t kCodeRowsAhead = 6;
+constexpr size_t kCodeRowsAhead = 16;
 constexpr size_t kRowNumberBytes = 8;       // behind a row's codes
 constexpr size_t kPrefetchBytesMax = 1024;  // the hardware follows from there
 constexpr size_t kCacheLineBytes = 64;
@@ -27,10 +27,10 @@ void Prefetch(const void* row, size_t row_bytes) {
       row_bytes < kPrefetchBytesMax ? row_bytes : kPrefetchBytesMax;
   const char* begin = static_cast<const char*>(row);
   for (size_t offset = 0; offset < bytes; offset += kCacheLineBytes) {
-    __builtin_prefetch(begin + offset);
+    __builtin_prefetch(begin + offset, kPrefetchToRead, kPrefetchIntoL2);
   }
   // A row need not start on a cache line: it may end in one more.
-  __builtin_prefetch(begin + bytes - 1);
+  __builtin_prefetch(begin + bytes - 1, kPrefetchToRead, kPrefetchIntoL2);
 }
 
 struct SquaredDifference {

@@ -20,10 +20,10 @@ void Prefetch(const void* row, size_t row_bytes) {
       row_bytes < kPrefetchBytesMax ? row_bytes : kPrefetchBytesMax;
   const char* begin = static_cast<const char*>(row);
   for (size_t offset = 0; offset < bytes; offset += kCacheLineBytes) {
-    __builtin_prefetch(begin + offset);
+    __builtin_prefetch(begin + offset, kPrefetchToRead, kPrefetchIntoL2);
   }
   // A row need not start on a cache line: it may end in one more.
-  __builtin_prefetch(begin + bytes - 1);
+  __builtin_prefetch(begin + bytes - 1, kPrefetchToRead, kPrefetchIntoL2);
 }
 
 float SumOfLanes(const float* lanes) {
