@@ -48,11 +48,16 @@ void CallbackQueue::Cancel() {
 }
 
 void CallbackQueue::Push(std::function<void()> callback) {
+  MutexLock lock(mutex_);
+  ENGRAM_CHECK(callbacks_.size() < reserved_);
+  callbacks_.push_back(std::move(callback));
+}
+
+void CallbackQueue::Wake() {
   {
     MutexLock lock(mutex_);
-    ENGRAM_CHECK(callbacks_.size() < reserved_);
-    callbacks_.push_back(std::move(callback));
-    if (callbacks_.size() > 1) return;  // its thread is awake
+    if (callbacks_.empty() || !asleep_) return;
+    asleep_ = false;
   }
   work_.NotifyOne();
 }
@@ -65,7 +70,11 @@ bool CallbackQueue::IsCallback() const {
 void CallbackQueue::Run() {
   MutexLock lock(mutex_);
   while (true) {
-    while (callbacks_.empty() && !stopping_) work_.Wait(mutex_);
+    while (callbacks_.empty() && !stopping_) {
+      asleep_ = true;
+      work_.Wait(mutex_);
+    }
+    asleep_ = false;
     if (callbacks_.empty()) return;
     std::function<void()> callback = std::move(callbacks_.front());
     callbacks_.pop_front();

@@ -18,7 +18,9 @@ namespace engram::internal {
 // log's: that one would acknowledge nothing while an application thinks.
 //
 // A place is reserved before a write is logged, so Push() never waits, and
-// those who write too fast wait in Reserve().
+// those who write too fast wait in Reserve(). The thread is woken by Wake(),
+// once for all that a group of the log has pushed: woken by the first of them,
+// it would be done with that one before the next comes, and be woken for each.
 //
 // Thread safety: all methods may be called concurrently.
 class CallbackQueue {
@@ -41,8 +43,11 @@ class CallbackQueue {
   void Cancel();
 
   // Uses a place that was reserved; it is free again a little after `callback`
-  // has returned.
+  // has returned. Followed by a Wake().
   void Push(std::function<void()> callback);
+
+  // Sees to it that what was pushed before runs.
+  void Wake();
 
   // Whether the caller is a callback.
   bool IsCallback() const;
@@ -57,6 +62,7 @@ class CallbackQueue {
   CondVar freed_;
   std::deque<std::function<void()>> callbacks_ ABSL_GUARDED_BY(mutex_);
   size_t reserved_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool asleep_ ABSL_GUARDED_BY(mutex_) = false;  // until Wake() sees it
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   // Started by the first Reserve(): most databases never need it.
   std::thread thread_ ABSL_GUARDED_BY(mutex_);

@@ -145,6 +145,8 @@ class DbImpl final : public wal::GroupSink {
   // wal::GroupSink
   void Publish(const std::shared_ptr<const wal::Group>& group) override;
   void OnDurable(Lsn lsn) override;
+  void OnCalledBack() override { callbacks_.Wake(); }
+  bool IsBusy() const override { return pool_->IsBusy(); }
   void OnFailed(const absl::Status& status) override;
 
  private:

@@ -225,6 +225,7 @@ absl::Status DbImpl::AppendAsync(const schema::RecordDraft& draft,
     callbacks_.Push([this, write, lsn = condition.duplicate_of()] {
       write.callback(AnswerDuplicate(lsn));
     });
+    callbacks_.Wake();
     return absl::OkStatus();
   }
   if (!status.ok() && space->dropped_lsn() != 0) return Dropped(*space);

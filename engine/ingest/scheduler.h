@@ -125,6 +125,9 @@ class Scheduler {
   // not count as idle from then on.
   std::optional<size_t> TakeIdleWorker(int64_t now);
 
+  // Workers whose last Next() found nothing, and that were not taken since.
+  size_t idle_workers() const { return idle_workers_; }
+
   // Whether `worker` has records of its own.
   bool HasWork(size_t worker) const { return !IsEmpty(workers_[worker]); }
 

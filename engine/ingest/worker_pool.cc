@@ -116,7 +116,13 @@ void WorkerPool::CountLatencies(const Served& served, Worker* worker) {
 
 void WorkerPool::WakeOne(int64_t now) {
   const std::optional<size_t> worker = scheduler_.TakeIdleWorker(now);
+  NoteIdle();
   if (worker.has_value()) workers_[*worker]->work.NotifyOne();
+}
+
+void WorkerPool::NoteIdle() {
+  // Relaxed: see IsBusy().
+  busy_.store(scheduler_.idle_workers() == 0, std::memory_order_relaxed);
 }
 
 void WorkerPool::Run(size_t number) {
@@ -125,6 +131,7 @@ void WorkerPool::Run(size_t number) {
   while (!stopping_) {
     const int64_t now = MonotonicMicros();
     Turn turn = scheduler_.Next(number, now);
+    NoteIdle();
     if (turn.backlog == nullptr) {
       WaitForWork(number);
       continue;

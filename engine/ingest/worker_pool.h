@@ -3,6 +3,7 @@
 #ifndef ENGRAM_ENGINE_INGEST_WORKER_POOL_H_
 #define ENGRAM_ENGINE_INGEST_WORKER_POOL_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -60,6 +61,12 @@ class WorkerPool {
 
   size_t workers() const { return workers_.size(); }
 
+  // Whether no worker is idle. Takes no lock; a hint, out of date at once.
+  bool IsBusy() const {
+    // Relaxed: nothing is read because of it.
+    return busy_.load(std::memory_order_relaxed);
+  }
+
   // What each worker has done.
   std::vector<WorkerCounters> counters() const;
   std::vector<WorkerLatencies> latencies() const;
@@ -80,6 +87,7 @@ class WorkerPool {
   };
 
   void Run(size_t number);
+  void NoteIdle() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void CountLatencies(const Served& served, Worker* worker);
   void Serve(size_t number, Turn turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WaitForWork(size_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -95,6 +103,7 @@ class WorkerPool {
   Scheduler scheduler_ ABSL_GUARDED_BY(mutex_);
   std::set<BacklogPtr> unfinished_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::atomic<bool> busy_{false};  // see IsBusy(); written under mutex_
   // The vector itself is constant after construction.
   std::vector<std::unique_ptr<Worker>> workers_;
 };

@@ -100,6 +100,7 @@ void Writer::CommitLoop() {
       }
     }
     const int64_t micros = MicrosToWait();
+    gathering_ = IsGathering();
     asleep_ = true;
     timer_set_ = micros != kNoLimit;
     lock.Unlock();
@@ -118,16 +119,37 @@ bool Writer::IsReady() const {
   if (waiting_.empty() || owner_ == Owner::kAppender || !stats_.status.ok()) {
     return false;
   }
-  if (under_way_ == 0) return true;
   const PendingGroup& front = *waiting_.front();
+  if (under_way_ == 0) return MicrosToGather(front) == 0;
   if (front.rolls || under_way_ == queue_->depth()) return false;
   return front.closed || front.group->record_bytes() >= kPipelinedBytesMin ||
          (front.has_process && !unwritten_);
 }
 
+// Whether there is a first group, which the log's thread will write, and which
+// nothing but MicrosToGather() holds up.
+bool Writer::IsGathering() const {
+  return !waiting_.empty() && under_way_ == 0 && owner_ == Owner::kNobody &&
+         stats_.status.ok();
+}
+
+// How long the first group that waits takes more appends before it is written,
+// although nothing is under way. A group costs the same whatever it holds, in
+// processor time that those who index need; while they are all busy, its
+// records would only wait for them. Threads that wait get theirs at once.
+int64_t Writer::MicrosToGather(const PendingGroup& front) const {
+  const bool hurry = front.closed || front.has_leader || front.has_process ||
+                     front.group->record_bytes() >= kPipelinedBytesMin ||
+                     stopping_;
+  if (hurry || !sink_->IsBusy()) return 0;
+  return std::max<int64_t>(0, last_begun_micros_ + options_.gather_micros -
+                                  Clock::System().MonotonicMicros());
+}
+
 void Writer::SubmitReady() {
   while (IsReady()) {
     owner_ = Owner::kLogThread;
+    last_begun_micros_ = Clock::System().MonotonicMicros();
     const PendingPtr pending = TakeFront();
     ++under_way_;
     unwritten_ = true;
@@ -226,6 +248,7 @@ void Writer::Advance(Notices* notices) {
   for (size_t i = 0; i < published_; ++i) {
     if (!in_flight_[i].pending->CallBack(false, {})) break;
   }
+  sink_->OnCalledBack();
 }
 
 // The log has failed. Tells everyone, once nothing is under way any more.
@@ -245,10 +268,12 @@ void Writer::GiveUp(Notices* notices) {
   const absl::Status status = stats_.status;
   mutex_.Unlock();
   for (const PendingPtr& pending : lost) pending->CallBack(true, status);
+  sink_->OnCalledBack();
   mutex_.Lock();
 }
 
 int64_t Writer::MicrosToWait() const {
+  if (IsGathering()) return MicrosToGather(*waiting_.front());
   if (idle_marked_ || under_way_ > 0 || !stats_.status.ok()) return kNoLimit;
   // Whoever writes a group now postpones it.
   if (owner_ != Owner::kNobody) return kIdleMicros;

@@ -196,7 +196,7 @@ absl::StatusOr<Writer::Joined> Writer::Join(
       owner_ = Owner::kAppender;
       joined.owns = true;
       TakeFront();
-    } else if (IsReady()) {
+    } else if (IsReady() || (IsGathering() && !gathering_)) {
       wake = TakeWake();
     }
   }

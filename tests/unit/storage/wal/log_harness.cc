@@ -117,6 +117,7 @@ absl::StatusOr<std::unique_ptr<OpenLog>> OpenLog::Open(io::Directory* directory,
   writer_options.segment_bytes = kSegmentBytes;
   writer_options.queue = options.queue;
   writer_options.create_queue = options.create_queue;
+  writer_options.gather_micros = options.gather_micros;
   ENGRAM_ASSIGN_OR_RETURN(
       log->writer_, Writer::Open(writer_options, log->recovered_.log.position,
                                  log->segments_.get(), &log->sink_));

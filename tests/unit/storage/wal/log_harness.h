@@ -4,6 +4,7 @@
 #ifndef ENGRAM_TESTS_UNIT_STORAGE_WAL_LOG_HARNESS_H_
 #define ENGRAM_TESTS_UNIT_STORAGE_WAL_LOG_HARNESS_H_
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,11 +43,15 @@ class RecordingSink final : public GroupSink {
  public:
   void Publish(const std::shared_ptr<const Group>& group) override;
   void OnDurable(Lsn lsn) override;
+  bool IsBusy() const override { return busy_; }
+
+  void set_busy(bool busy) { busy_ = busy; }
 
   Lsn last_lsn() const;
   std::vector<LoggedRecord> records() const;
 
  private:
+  std::atomic<bool> busy_{false};
   mutable Mutex mutex_;
   std::vector<LoggedRecord> records_ ABSL_GUARDED_BY(mutex_);
 };
@@ -77,7 +82,8 @@ class OpenLog {
     uint64_t segments_max = 1000;
     QueueChoice queue = QueueChoice::kPwrite;
     RecoveryOptions recovery;
-    QueueFactory create_queue;  // in place of `queue`
+    QueueFactory create_queue;            // in place of `queue`
+    int64_t gather_micros = kLongMicros;  // matters while the sink is busy
   };
 
   // Recovers what is in `directory` and goes on behind it.
@@ -97,7 +103,7 @@ class OpenLog {
 
   Writer& writer() { return *writer_; }
   Segments& segments() { return *segments_; }
-  const RecordingSink& sink() const { return sink_; }
+  RecordingSink& sink() { return sink_; }
   const Recovered& recovered() const { return recovered_; }
 
  private:

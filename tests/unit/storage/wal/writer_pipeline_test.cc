@@ -30,9 +30,10 @@ constexpr useconds_t kMomentMicros = 20'000;
 
 class PipelineTest : public ::testing::Test {
  protected:
-  void SetUp() override {
+  void SetUp() override { Open({}); }
+
+  void Open(OpenLog::Options options) {
     directory_.set_direct(true);
-    OpenLog::Options options;
     options.create_queue = [steps = steps_] {
       return std::unique_ptr<io::IoQueue>(new StepQueue(steps));
     };
@@ -279,6 +280,91 @@ TEST_F(PipelineTest, AnAppenderLeadsOnlyWhenNothingIsUnderWay) {
   appender.join();
   EXPECT_EQ(log_->writer().GetStats().groups_led, 1u);
   EXPECT_EQ(steps_->submitted(), 1u);
+}
+
+// The log has just begun a group when the sink becomes busy.
+class BusySinkTest : public PipelineTest {
+ protected:
+  void SetUp() override { OpenBusy({}); }
+
+  void OpenBusy(const OpenLog::Options& options) {
+    Open(options);
+    AppendAsync(10);
+    steps_->WaitSubmitted(1);
+    CompleteBoth(0);
+    WaitCalled(1);
+    log_->sink().set_busy(true);
+  }
+};
+
+TEST_F(BusySinkTest, AppendsThatNobodyWaitsForAreGathered) {
+  for (int i = 0; i < 20; ++i) AppendAsync(10);
+  ::usleep(kMomentMicros);
+  EXPECT_EQ(steps_->submitted(), 1u);
+  std::thread closer([this] { EXPECT_TRUE(log_->writer().Close().ok()); });
+  steps_->WaitSubmitted(2);
+  CompleteBoth(1);
+  closer.join();
+  EXPECT_EQ(WaitCalled(21).back(), 21u);
+  EXPECT_EQ(steps_->submitted(), 2u);
+}
+
+TEST_F(BusySinkTest, WhoeverWaitsBringsThemThrough) {
+  AppendAsync(10);
+  ::usleep(kMomentMicros);
+  EXPECT_EQ(steps_->submitted(), 1u);
+  std::thread appender([this] { EXPECT_TRUE(log_->Append({"x"}).ok()); });
+  steps_->WaitSubmitted(2);
+  CompleteBoth(1);
+  appender.join();
+  EXPECT_EQ(WaitCalled(2), (std::vector<Lsn>{1, 2}));
+}
+
+TEST_F(BusySinkTest, AThreadThatAppendsAloneWritesAtOnce) {
+  EXPECT_TRUE(log_->Append({"x"}).ok());
+  EXPECT_EQ(log_->writer().GetStats().groups_led, 1u);
+}
+
+TEST_F(BusySinkTest, AProcessAppendIsNotHeldUp) {
+  AppendAsync(10, Durability::kProcess);
+  steps_->WaitSubmitted(2);
+  CompleteBoth(1);
+  EXPECT_EQ(WaitCalled(2), (std::vector<Lsn>{1, 2}));
+}
+
+TEST_F(BusySinkTest, AGroupThatTakesNoMoreIsWrittenAtOnce) {
+  AppendAsync(kLargeBytes);
+  ::usleep(kMomentMicros);
+  EXPECT_EQ(steps_->submitted(), 1u);
+  AppendAsync(kLargeBytes);
+  steps_->WaitSubmitted(2);
+  CompleteBoth(1);
+  EXPECT_EQ(WaitCalled(2), (std::vector<Lsn>{1, 2}));
+  std::thread closer([this] { EXPECT_TRUE(log_->writer().Close().ok()); });
+  steps_->WaitSubmitted(3);
+  CompleteBoth(2);
+  closer.join();
+}
+
+class ShortGatherTest : public BusySinkTest {
+ protected:
+  void SetUp() override {
+    OpenLog::Options options;
+    options.gather_micros = 1'000;
+    OpenBusy(options);
+  }
+};
+
+// In all states in which the log's thread may sleep meanwhile: before and after
+// it has noted that the log is idle.
+TEST_F(ShortGatherTest, WhatWasGatheredIsWrittenWhenItsTimeIsOver) {
+  for (size_t i = 1; i < 40; ++i) {
+    ::usleep(static_cast<useconds_t>(i % 8 * 500));
+    AppendAsync(10);
+    steps_->WaitSubmitted(i + 1);
+    CompleteBoth(i);
+    EXPECT_EQ(WaitCalled(i + 1).back(), i + 1);
+  }
 }
 
 }  // namespace
