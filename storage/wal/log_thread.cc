@@ -136,7 +136,7 @@ bool Writer::IsGathering() const {
 // How long the first group that waits takes more appends before it is written,
 // although nothing is under way. A group costs the same whatever it holds, in
 // processor time that those who index need; while they are all busy, its
-// records would only wait for them. Threads that wait get theirs at once.
+// records would only wait for them. Threads in Append() get theirs at once.
 int64_t Writer::MicrosToGather(const PendingGroup& front) const {
   const bool hurry = front.closed || front.has_leader || front.has_process ||
                      front.group->record_bytes() >= kPipelinedBytesMin ||

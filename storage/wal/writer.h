@@ -317,7 +317,7 @@ class Writer {
   mutable CondVar progress_;  // durable_lsn_ rose, or the log failed or ended
   Owner owner_ ABSL_GUARDED_BY(mutex_) = Owner::kNobody;
   // The last one may take more appends. While owner_ is kNobody and there is
-  // one, the log's thread is awake.
+  // one, the log's thread is awake, or sleeps until it has gathered enough.
   std::deque<PendingPtr> waiting_ ABSL_GUARDED_BY(mutex_);
   size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of its closed groups
   size_t last_group_bytes_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -94,6 +94,7 @@ TEST(WorkerPoolTest, IsBusyWhileNoWorkerIsIdle) {
   second->Open();
   await(pool, false);
   first.Open();
+  pool.Drain();
 }
 
 TEST(WorkerPoolTest, EverythingIsServedOnceAndInOrderPerOwner) {

@@ -47,11 +47,15 @@ class RecordingSink final : public GroupSink {
 
   void set_busy(bool busy) { busy_ = busy; }
 
+  void OnCalledBack() override { ++called_back_; }
+  int called_back() const { return called_back_; }
+
   Lsn last_lsn() const;
   std::vector<LoggedRecord> records() const;
 
  private:
   std::atomic<bool> busy_{false};
+  std::atomic<int> called_back_{0};
   mutable Mutex mutex_;
   std::vector<LoggedRecord> records_ ABSL_GUARDED_BY(mutex_);
 };

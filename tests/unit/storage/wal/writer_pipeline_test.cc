@@ -222,6 +222,7 @@ TEST_P(PipelineFailureTest, NothingIsAcknowledgedAfterIt) {
   EXPECT_EQ(log_->writer().durable_lsn(), 0u);
   EXPECT_EQ(steps_->submitted(), 2u);
   EXPECT_FALSE(log_->writer().Close().ok());
+  EXPECT_GE(log_->sink().called_back(), 1) << "nobody would run the callbacks";
 }
 
 TEST_F(PipelineTest, ANewSegmentWaitsForAllGroupsOfTheOneBefore) {
@@ -350,13 +351,13 @@ class ShortGatherTest : public BusySinkTest {
  protected:
   void SetUp() override {
     OpenLog::Options options;
-    options.gather_micros = 1'000;
+    options.gather_micros = 10'000;
     OpenBusy(options);
   }
 };
 
-// In all states in which the log's thread may sleep meanwhile: before and after
-// it has noted that the log is idle.
+// In all states in which the log's thread may sleep meanwhile: before it has
+// noted that the log is idle, and after that, without a deadline.
 TEST_F(ShortGatherTest, WhatWasGatheredIsWrittenWhenItsTimeIsOver) {
   for (size_t i = 1; i < 40; ++i) {
     ::usleep(static_cast<useconds_t>(i % 8 * 500));
