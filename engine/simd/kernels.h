@@ -3,7 +3,7 @@
 //   const simd::Kernels& kernels = simd::BestKernels();
 //   kernels.dot(query, rows, row_count, dimension, products);
 //
-// A call covers one hop of a graph walk (about 15 rows), not one pair: the
+// A call covers one hop of a graph walk (10 to 30 rows), not one pair: the
 // indirect call is paid once per hop, and the kernel prefetches the rows ahead
 // of the one that it reads.
 //

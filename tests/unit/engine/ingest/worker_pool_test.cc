@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <optional>
 #include <set>
 #include <thread>
 
@@ -44,7 +43,7 @@ uint64_t RecordsTaken(const WorkerPool& pool) {
 // Keeps a worker busy until Open().
 class Plug {
  public:
-  explicit Plug(WorkerPool* pool, uint64_t key = 1) : member_(pool, key) {
+  explicit Plug(WorkerPool* pool) : member_(pool) {
     member_.owner->set_before_serve([this] { barrier_.Wait(); });
     member_.Push(pool, 0);
     barrier_.AwaitArrival();
@@ -78,23 +77,6 @@ TEST(WorkerPoolTest, TheHomeOfAKeyIsTheSameInEveryProcess) {
     homes.push_back(pool.Add(key, nullptr)->home);
   }
   EXPECT_THAT(homes, ElementsAre(78, 47, 89, 56));
-}
-
-TEST(WorkerPoolTest, IsBusyWhileNoWorkerIsIdle) {
-  const auto await = [](const WorkerPool& pool, bool busy) {
-    while (pool.IsBusy() != busy) std::this_thread::yield();
-  };
-  WorkerPool pool(2);
-  await(pool, false);
-  Plug first(&pool);
-  std::optional<Plug> second;
-  await(pool, false);  // the other one has nothing to do
-  second.emplace(&pool, /*key=*/2);
-  await(pool, true);
-  second->Open();
-  await(pool, false);
-  first.Open();
-  pool.Drain();
 }
 
 TEST(WorkerPoolTest, EverythingIsServedOnceAndInOrderPerOwner) {
