@@ -390,6 +390,9 @@ TEST_F(ReadersTest, DamageOfACheckpointIsDataLossBesideAnOwnerToo) {
   ASSERT_TRUE(owner.ok()) << owner.status();
   Space notes = OpenSpace(owner->get(), "notes");
   for (int i = 0; i < 20; ++i) ASSERT_TRUE(Observe(&notes, i));
+  // What is not indexed yet is not saved.
+  const Lsn lsn = (*owner)->GetStats()->last_lsn;
+  ASSERT_TRUE((*owner)->Wait(lsn, Stage::kIndexed, absl::Minutes(1)).ok());
   ASSERT_TRUE((*owner)->Checkpoint().ok());
   Damage("kv", ".sst", "id7");  // in the part with the vectors, or the record
   auto reader = Read();
