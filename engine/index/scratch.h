@@ -10,6 +10,7 @@
 #include "engine/index/neighbor.h"
 #include "engine/index/slot_distance.h"
 #include "engine/index/visited_set.h"
+#include "storage/base/check.h"
 
 namespace engram::index {
 
@@ -19,7 +20,10 @@ struct Hop {
   uint32_t slots[kHopSlotsMax];
   float distances[kHopSlotsMax];
 
-  void Add(uint32_t slot) { slots[count++] = slot; }
+  void Add(uint32_t slot) {
+    ENGRAM_DCHECK(count < kHopSlotsMax);
+    slots[count++] = slot;
+  }
   NeighborKey key(size_t i) const { return KeyOf(distances[i], slots[i]); }
 };
 

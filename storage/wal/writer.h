@@ -337,15 +337,16 @@ class Writer {
   bool unwritten_ ABSL_GUARDED_BY(mutex_) = false;  // one of them is
   bool asleep_ ABSL_GUARDED_BY(mutex_) = false;  // the log's thread, in Wait()
   bool timer_set_ ABSL_GUARDED_BY(mutex_) = false;  // and with a deadline
-  bool gathering_ ABSL_GUARDED_BY(mutex_) = false;  // or had, for a first group
+  // It went to sleep with a group that gathers, so with the deadline of that.
+  bool gathering_ ABSL_GUARDED_BY(mutex_) = false;
   bool started_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;  // the log's thread is done
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool clean_close_ ABSL_GUARDED_BY(mutex_) = false;
   bool idle_marked_ ABSL_GUARDED_BY(mutex_) = true;
   int64_t last_group_micros_ ABSL_GUARDED_BY(mutex_) = 0;  // was durable
-  int64_t last_begun_micros_ ABSL_GUARDED_BY(mutex_) =
-      0;  // by the log's thread
+  // When the log's thread last began one.
+  int64_t last_begun_micros_ ABSL_GUARDED_BY(mutex_) = 0;
   HandOverPolicy hand_over_ ABSL_GUARDED_BY(mutex_);
   std::map<uint64_t, Lsn> complete_ ABSL_GUARDED_BY(mutex_);
   WriterStats stats_ ABSL_GUARDED_BY(mutex_);
