@@ -12,10 +12,11 @@
 namespace engram::internal {
 namespace {
 
-// It rests for so many times as long as it worked.
+// It rests for so many times as long as it used a processor. Time on the wall
+// would make a page old just when the machine is busy, and one looks at it: a
+// thread of low priority that waits half a second for its turn would then rest
+// for 50 seconds.
 constexpr int64_t kRestFactor = 100;
-
-int64_t Now() { return Clock::System().MonotonicMicros(); }
 
 }  // namespace
 
@@ -40,14 +41,14 @@ void StatsPublisher::Run(const std::string& path, absl::Duration interval) {
   MutexLock lock(mutex_);
   while (!stopping_) {
     lock.Unlock();
-    const int64_t start = Now();
+    const int64_t cpu_before = ThreadCpuMicros();
     PublishOnce(path);
-    const int64_t end = Now();
+    const int64_t cpu_micros = ThreadCpuMicros() - cpu_before;
+    const int64_t again = DeadlineAfter(std::max(
+        absl::ToInt64Microseconds(interval), kRestFactor * cpu_micros));
     lock.Lock();
-    const int64_t again = end + std::max(absl::ToInt64Microseconds(interval),
-                                         kRestFactor * (end - start));
-    for (int64_t left = again - end; left > 0 && !stopping_;
-         left = again - Now()) {
+    for (int64_t left = again - MonotonicMicros(); left > 0 && !stopping_;
+         left = again - MonotonicMicros()) {
       stop_.WaitFor(mutex_, left);
     }
   }

@@ -18,8 +18,8 @@ namespace engram::internal {
 
 // A thread that writes the metrics of a database to its STATS file (see
 // schema/stats_page.h), where they have changed. It rests for a hundred times
-// as long as that took, if that is more than its interval: with very many
-// spaces it costs 1 % of a processor and no more.
+// as long as that kept a processor busy, if that is more than its interval:
+// with very many spaces it costs 1 % of a processor and no more.
 //
 // What it cannot write it leaves out, and tries again: nobody's data is in it.
 //

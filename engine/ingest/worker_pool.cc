@@ -1,7 +1,5 @@
 #include "engine/ingest/worker_pool.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -17,13 +15,6 @@ namespace {
 // on: an owner may have to wait for a reader, who takes as long as he likes.
 constexpr int64_t kTidyMicrosMin = 2'000;
 constexpr int64_t kTidyMicrosMax = 100'000;
-
-// Processor time of the calling thread.
-int64_t CpuMicros() {
-  timespec time = {};
-  ENGRAM_CHECK(::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0);
-  return int64_t{time.tv_sec} * 1'000'000 + time.tv_nsec / 1'000;
-}
 
 }  // namespace
 
@@ -147,7 +138,7 @@ void WorkerPool::Serve(size_t number, Turn turn) {
   const Served served = turn.backlog->owner->Serve(turn.records);
   CountLatencies(served, workers_[number].get());
   const int64_t end = MonotonicMicros();
-  const int64_t cpu_micros = CpuMicros();
+  const int64_t cpu_micros = ThreadCpuMicros();
   mutex_.Lock();
   workers_[number]->cpu_micros = cpu_micros;
   scheduler_.Done(number, turn, served, end - start, end);

@@ -1,7 +1,11 @@
 #include "storage/base/clock.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
+
+#include "storage/base/check.h"
 
 namespace engram {
 namespace {
@@ -29,6 +33,12 @@ const Clock& Clock::System() {
 }
 
 int64_t MonotonicMicros() { return Clock::System().MonotonicMicros(); }
+
+int64_t ThreadCpuMicros() {
+  timespec time = {};
+  ENGRAM_CHECK(::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0);
+  return int64_t{time.tv_sec} * 1'000'000 + time.tv_nsec / 1'000;
+}
 
 int64_t DeadlineAfter(int64_t timeout_micros) {
   constexpr int64_t kFarMicros = int64_t{1} << 60;  // its sum does not overflow

@@ -25,6 +25,10 @@ class Clock {
 // Of Clock::System().
 int64_t MonotonicMicros();
 
+// Microseconds of a processor that the calling thread has used. Grows neither
+// while it waits nor while others run in its place.
+int64_t ThreadCpuMicros();
+
 // When a wait that begins now has taken `timeout_micros`, in MonotonicMicros();
 // far away for one that is to take for ever.
 int64_t DeadlineAfter(int64_t timeout_micros);
