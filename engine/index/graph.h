@@ -304,10 +304,9 @@ class Graph {
                       Scratch& scratch) const;
 
   // graph_insert.cc
-  void PoolFromBeam(Scratch& scratch) const;
-  void PoolUnlinked(uint32_t slot, uint32_t layer,
-                    absl::Span<const uint32_t> unlinked,
+  void MeetUnlinked(uint32_t layer, absl::Span<const uint32_t> unlinked,
                     Scratch& scratch) const;
+  void PoolFromBeam(Scratch& scratch) const;
   uint32_t TwinInPool(uint32_t slot, const Scratch& scratch) const;
 
   // graph_link.cc

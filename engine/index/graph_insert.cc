@@ -27,10 +27,6 @@ constexpr size_t kTwinCandidates = 4;
 // recall@10 at ef 128 is .88 with it and .82 without.
 size_t FilledDegree(uint32_t M) { return M / 2; }
 
-bool Nearer(const Neighbor& a, const Neighbor& b) {
-  return KeyOf(a.distance, a.slot) < KeyOf(b.distance, b.slot);
-}
-
 }  // namespace
 
 InsertPlan Graph::Plan(uint32_t slot, Scratch& scratch,
@@ -48,14 +44,16 @@ InsertPlan Graph::Plan(uint32_t slot, Scratch& scratch,
   if (entry.exists) nearest = Descend(entry, plan.top_layer, scratch);
   for (uint32_t above = plan.top_layer + 1; above > 0; --above) {
     const uint32_t layer = above - 1;
-    scratch.pool.clear();
     if (entry.exists && layer <= entry.layer) {
       SearchLayer(nodes_, compare_, nearest, kKeyMax, layer,
                   options_.ef_construction, scratch);
       nearest = scratch.beam.key(0);
-      PoolFromBeam(scratch);
+    } else {
+      scratch.visited.Reset(slot_count());
+      scratch.beam.Reset(options_.ef_construction);
     }
-    PoolUnlinked(slot, layer, unlinked, scratch);
+    MeetUnlinked(layer, unlinked, scratch);
+    PoolFromBeam(scratch);
     if (layer == 0) {
       plan.twin_of = TwinInPool(slot, scratch);
       if (plan.twin_of != kNoSlot) return plan;
@@ -71,6 +69,7 @@ InsertPlan Graph::Plan(uint32_t slot, Scratch& scratch,
 void Graph::PoolFromBeam(Scratch& scratch) const {
   const Beam& beam = scratch.beam;
   std::vector<Neighbor>& pool = scratch.pool;
+  pool.clear();
   if (!compare_.walk_is_coarse()) {
     for (size_t i = 0; i < beam.size(); ++i) {
       pool.push_back(NeighborOf(beam.key(i)));
@@ -89,37 +88,29 @@ void Graph::PoolFromBeam(Scratch& scratch) const {
   for (const NeighborKey key : keys) pool.push_back(NeighborOf(key));
 }
 
-// Merges those of `unlinked` that will stand on `layer` into scratch.pool.
-void Graph::PoolUnlinked(uint32_t slot, uint32_t layer,
-                         absl::Span<const uint32_t> unlinked,
+// Lets those of `unlinked` that will stand on `layer` take the places in
+// scratch.beam that they would have if the walk had met them.
+void Graph::MeetUnlinked(uint32_t layer, absl::Span<const uint32_t> unlinked,
                          Scratch& scratch) const {
-  if (unlinked.empty()) return;
-  std::vector<Neighbor>& pool = scratch.pool;
   Hop& hop = scratch.hop;
   const auto compare = [&] {
-    compare_.Fine(scratch.query, hop.slots, hop.count, hop.distances);
+    CompareHop(compare_, scratch);
     for (size_t i = 0; i < hop.count; ++i) {
-      pool.push_back({hop.distances[i], hop.slots[i]});
+      if (hop.key(i) < scratch.beam.bound()) scratch.beam.Insert(hop.key(i));
     }
     hop.count = 0;
   };
   hop.count = 0;
-  for (const uint32_t other : unlinked) {
-    if (other == slot) continue;
-    if (layer > 0 && AssignTopLayer(options_.seed, other, options_.M) < layer) {
+  for (const uint32_t slot : unlinked) {
+    if (layer > 0 && AssignTopLayer(options_.seed, slot, options_.M) < layer) {
       continue;
     }
-    hop.Add(other);
+    // Else it was linked in time for the walk to meet it.
+    if (!scratch.visited.Insert(slot)) continue;
+    hop.Add(slot);
     if (hop.count == kHopSlotsMax) compare();
   }
   compare();
-  std::sort(pool.begin(), pool.end(), Nearer);
-  // A slot that was linked between the walk and the look at `unlinked` stands
-  // there twice, with the same distance.
-  pool.erase(std::unique(pool.begin(), pool.end()), pool.end());
-  const size_t limit =
-      compare_.walk_is_coarse() ? kRerankMax : size_t{options_.ef_construction};
-  pool.resize(std::min(pool.size(), std::max(limit, size_t{options_.M})));
 }
 
 uint32_t Graph::TwinInPool(uint32_t slot, const Scratch& scratch) const {

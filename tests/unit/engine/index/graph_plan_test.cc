@@ -177,6 +177,31 @@ TEST_F(GraphOldPlanTest, CopiesOfOneBatchBecomeTwinsOfItsFirst) {
   EXPECT_EQ(graph_->head_of(third.slot), first.slot);
 }
 
+TEST_F(GraphOldPlanTest, OfMoreUnlinkedThanAHopHoldsTheNearestIsChosen) {
+  Insert(100);
+  std::vector<uint32_t> unlinked;
+  for (int i = 0; i < 3 * int{kHopSlotsMax} / 2; ++i) {
+    unlinked.push_back(graph_.Fill({1000.0f + i, 1000.0f}));
+  }
+  for (const uint32_t nearest : {unlinked.front(), unlinked.back()}) {
+    const InsertPlan plan =
+        Plan({1000.25f + (nearest - unlinked.front()), 1000.0f}, unlinked);
+    ASSERT_FALSE(plan.neighbors[0].empty());
+    EXPECT_EQ(plan.neighbors[0][0].slot, nearest);
+  }
+}
+
+// Who collects them may be overtaken by who links them.
+TEST_F(GraphOldPlanTest, WhatWasLinkedMeanwhileIsMetOnce) {
+  // From the end of a line only one node is chosen, so places are filled in.
+  for (int i = 0; i < 30; ++i) graph_.Insert({10.0f * i, 0.0f});
+  const std::vector<float> end = {-7.0f, 0.0f};
+  const InsertPlan alone = Plan(end);
+  ASSERT_EQ(alone.neighbors[0].size(), 2);
+  const InsertPlan plan = Plan(end, graph_.live());
+  EXPECT_EQ(plan.neighbors[0], alone.neighbors[0]);
+}
+
 // The batch's first never arrived.
 TEST_F(GraphOldPlanTest, ATwinOfASlotThatWasNeverLinkedBecomesANode) {
   Insert(100);
