@@ -92,6 +92,7 @@ void Graph::PoolFromBeam(Scratch& scratch) const {
 // scratch.beam that they would have if the walk had met them.
 void Graph::MeetUnlinked(uint32_t layer, absl::Span<const uint32_t> unlinked,
                          Scratch& scratch) const {
+  if (unlinked.empty()) return;
   Hop& hop = scratch.hop;
   const auto compare = [&] {
     CompareHop(compare_, scratch);
