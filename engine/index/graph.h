@@ -308,6 +308,7 @@ class Graph {
                     Scratch& scratch) const;
   void PoolFromBeam(Scratch& scratch) const;
   uint32_t TwinInPool(uint32_t slot, const Scratch& scratch) const;
+  void MakeSelectedFine(Scratch& scratch) const;
 
   // graph_link.cc
   bool IsStillGood(const InsertPlan& plan) const;

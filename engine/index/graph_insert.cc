@@ -14,13 +14,9 @@
 namespace engram::index {
 namespace {
 
-// Nodes of a walk by coarse codes that are compared again by 8-bit codes. All
+// Nodes of a walk by coarse codes that are compared again by finer ones. All
 // 100 would cost a fifth of the build rate for a point of recall.
 constexpr size_t kRerankMax = 64;
-
-// Where a twin is looked for: estimates of tiny distances are not in perfect
-// order.
-constexpr size_t kTwinCandidates = 4;
 
 // Where the heuristic chooses fewer neighbors, the nearest of the others are
 // taken up to this number. In sets with hubs it often chooses one: on raw GloVe
@@ -58,14 +54,16 @@ InsertPlan Graph::Plan(uint32_t slot, Scratch& scratch,
       plan.twin_of = TwinInPool(slot, scratch);
       if (plan.twin_of != kNoSlot) return plan;
     }
-    plan.chosen[layer] = SelectNeighbors(compare_, options_.M,
-                                         FilledDegree(options_.M), scratch);
+    plan.chosen[layer] =
+        SelectNeighbors(compare_, &SlotDistance::Middle, options_.M,
+                        FilledDegree(options_.M), scratch);
+    MakeSelectedFine(scratch);
     plan.neighbors[layer] = scratch.selected;
   }
   return plan;
 }
 
-// Sets scratch.pool to the best of scratch.beam, by Fine() distances.
+// Sets scratch.pool to the best of scratch.beam, by Middle() distances.
 void Graph::PoolFromBeam(Scratch& scratch) const {
   const Beam& beam = scratch.beam;
   std::vector<Neighbor>& pool = scratch.pool;
@@ -80,7 +78,7 @@ void Graph::PoolFromBeam(Scratch& scratch) const {
   hop.count = 0;
   const size_t count = std::min(beam.size(), kRerankMax);
   for (size_t i = 0; i < count; ++i) hop.Add(SlotOf(beam.key(i)));
-  compare_.Fine(scratch.query, hop.slots, hop.count, hop.distances);
+  compare_.Middle(scratch.query, hop.slots, hop.count, hop.distances);
   std::vector<NeighborKey>& keys = scratch.results;
   keys.clear();
   for (size_t i = 0; i < count; ++i) keys.push_back(hop.key(i));
@@ -114,13 +112,32 @@ void Graph::MeetUnlinked(uint32_t layer, absl::Span<const uint32_t> unlinked,
   compare();
 }
 
+// A twin's distance is the slot's distance from itself, bit for bit: it has the
+// same codes. Estimates of tiny distances are in no perfect order, so it may
+// stand behind nodes that are not quite as near.
 uint32_t Graph::TwinInPool(uint32_t slot, const Scratch& scratch) const {
-  const size_t count = std::min(scratch.pool.size(), kTwinCandidates);
-  for (size_t i = 0; i < count; ++i) {
-    const uint32_t candidate = scratch.pool[i].slot;
-    if (compare_.AreTwins(slot, candidate)) return candidate;
+  float own_distance;
+  compare_.Middle(scratch.query, &slot, 1, &own_distance);
+  for (const Neighbor& candidate : scratch.pool) {
+    if (candidate.distance == own_distance &&
+        compare_.AreTwins(slot, candidate.slot)) {
+      return candidate.slot;
+    }
   }
   return kNoSlot;
+}
+
+// Gives scratch.selected Fine() distances, with which lists are chosen anew.
+// Most of their rows have just been read: the others were compared with them.
+void Graph::MakeSelectedFine(Scratch& scratch) const {
+  if (!compare_.middle_is_coarse()) return;
+  Hop& hop = scratch.hop;
+  hop.count = 0;
+  for (const Neighbor& neighbor : scratch.selected) hop.Add(neighbor.slot);
+  compare_.Fine(scratch.query, hop.slots, hop.count, hop.distances);
+  for (size_t i = 0; i < hop.count; ++i) {
+    scratch.selected[i].distance = hop.distances[i];
+  }
 }
 
 }  // namespace engram::index

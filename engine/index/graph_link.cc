@@ -167,7 +167,7 @@ bool Graph::LinkBack(uint32_t neighbor, uint32_t layer, uint32_t new_slot,
   std::sort(keys.begin(), keys.end());
   scratch.pool.clear();
   for (const NeighborKey key : keys) scratch.pool.push_back(NeighborOf(key));
-  SelectNeighbors(compare_, links.capacity(), 0, scratch);
+  SelectNeighbors(compare_, &SlotDistance::Fine, links.capacity(), 0, scratch);
   std::vector<uint32_t>& ids = scratch.ids;
   ids.clear();
   for (const Neighbor& selected : scratch.selected) {

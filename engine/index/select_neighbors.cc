@@ -14,16 +14,16 @@ namespace {
 // from `left` to `occluded`. All that are left are compared at once: the first
 // choices occlude most candidates, so about as few distances are computed as by
 // asking for each candidate, with a quarter of the queries to prepare.
-void Occlude(const SlotDistance& distance, const Neighbor& chosen,
-             std::vector<Neighbor>* left, std::vector<Neighbor>* occluded,
-             Scratch& scratch) {
+void Occlude(const SlotDistance& distance, Comparison comparison,
+             const Neighbor& chosen, std::vector<Neighbor>* left,
+             std::vector<Neighbor>* occluded, Scratch& scratch) {
   distance.PrepareSlot(chosen.slot, &scratch.other);
   Hop& hop = scratch.hop;
   size_t kept = 0;
   for (size_t begin = 0; begin < left->size(); begin += kHopSlotsMax) {
     const size_t count = std::min(kHopSlotsMax, left->size() - begin);
     for (size_t i = 0; i < count; ++i) hop.slots[i] = (*left)[begin + i].slot;
-    distance.Fine(scratch.other, hop.slots, count, hop.distances);
+    (distance.*comparison)(scratch.other, hop.slots, count, hop.distances);
     for (size_t i = 0; i < count; ++i) {
       const Neighbor candidate = (*left)[begin + i];
       if (hop.distances[i] < candidate.distance) {
@@ -67,8 +67,8 @@ bool IsOccluded(const SlotDistance& distance, const Neighbor& candidate,
 
 }  // namespace
 
-size_t SelectNeighbors(const SlotDistance& distance, size_t limit,
-                       size_t fill_to, Scratch& scratch) {
+size_t SelectNeighbors(const SlotDistance& distance, Comparison comparison,
+                       size_t limit, size_t fill_to, Scratch& scratch) {
   std::vector<Neighbor>& selected = scratch.selected;
   selected.clear();
   if (scratch.pool.size() < limit) {
@@ -84,8 +84,8 @@ size_t SelectNeighbors(const SlotDistance& distance, size_t limit,
     selected.push_back(left.back());
     left.pop_back();
     if (selected.size() == limit || left.empty()) break;
-    Occlude(distance, selected.back(), &left, fill_to > 0 ? &occluded : nullptr,
-            scratch);
+    Occlude(distance, comparison, selected.back(), &left,
+            fill_to > 0 ? &occluded : nullptr, scratch);
   }
   const size_t chosen = selected.size();
   if (chosen >= fill_to) return chosen;

@@ -57,6 +57,15 @@ void SlotDistance::Walk(const SlotQuery& query, const uint32_t* slots,
   codec_->WalkDistances(query.coded, rows, count, out);
 }
 
+void SlotDistance::Middle(const SlotQuery& query, const uint32_t* slots,
+                          size_t count, float* out) const {
+  if (!has_crumbs_) return Fine(query, slots, count, out);
+  ENGRAM_DCHECK(count <= kHopSlotsMax);
+  const uint8_t* high[kHopSlotsMax];
+  for (size_t i = 0; i < count; ++i) high[i] = nodes_.high(slots[i]);
+  codec_->HighDistances(query.coded, high, count, out);
+}
+
 void SlotDistance::Fine(const SlotQuery& query, const uint32_t* slots,
                         size_t count, float* out) const {
   if (codec_ == nullptr) return Exact(query, slots, count, out);

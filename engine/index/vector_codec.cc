@@ -126,7 +126,19 @@ void VectorCodec::WalkDistances(const CodedQuery& query,
                                 const uint8_t* const* walk_rows, size_t count,
                                 float* out) const {
   ENGRAM_CHECK(quantization_ != schema::Quantization::kInt8);
-  const bool is_crumbs = quantization_ == schema::Quantization::kInt2;
+  RowDistances(query, walk_rows, count,
+               quantization_ == schema::Quantization::kInt2, out);
+}
+
+void VectorCodec::HighDistances(const CodedQuery& query,
+                                const uint8_t* const* high_rows, size_t count,
+                                float* out) const {
+  RowDistances(query, high_rows, count, /*is_crumbs=*/false, out);
+}
+
+void VectorCodec::RowDistances(const CodedQuery& query,
+                               const uint8_t* const* rows, size_t count,
+                               bool is_crumbs, float* out) const {
   const simd::CodeKernel kernel =
       is_crumbs ? kernels_->crumb_dot : kernels_->nibble_dot;
   const size_t code_count = padded_dimension();
@@ -137,9 +149,9 @@ void VectorCodec::WalkDistances(const CodedQuery& query,
   int32_t dots[kRowsPerCall];
   for (size_t begin = 0; begin < count; begin += kRowsPerCall) {
     const size_t call_rows = std::min(kRowsPerCall, count - begin);
-    kernel(query.codes(), walk_rows + begin, call_rows, code_count, dots);
+    kernel(query.codes(), rows + begin, call_rows, code_count, dots);
     for (size_t i = 0; i < call_rows; ++i) {
-      const RowNumbers row = ReadNumbers(walk_rows[begin + i], code_bytes);
+      const RowNumbers row = ReadNumbers(rows[begin + i], code_bytes);
       const auto product = static_cast<float>(2 * dots[i] - offset);
       out[begin + i] = (query.bias_ + row.bias) -
                        weight * ((query.factor_ * row.factor) * product);

@@ -110,6 +110,10 @@ class VectorCodec {
   void WalkDistances(const CodedQuery& query, const uint8_t* const* walk_rows,
                      size_t count, float* out) const;
 
+  // out[i] = estimated distance by the 4 bits of the high row alone.
+  void HighDistances(const CodedQuery& query, const uint8_t* const* high_rows,
+                     size_t count, float* out) const;
+
   // out[i] = distance by 8-bit codes to the slot of high_rows[i], low_rows[i].
   void FineDistances(const CodedQuery& query, const uint8_t* const* high_rows,
                      const uint8_t* const* low_rows, size_t count,
@@ -125,6 +129,9 @@ class VectorCodec {
   // codes, factor, bias. Returns the magnitude of v'.
   simd::Magnitude Quantise(absl::Span<const float> vector,
                            CodedQuery* query) const;
+  // By rows of one kind: crumb rows or high rows.
+  void RowDistances(const CodedQuery& query, const uint8_t* const* rows,
+                    size_t count, bool is_crumbs, float* out) const;
   // Writes v - centre, padded with zeros.
   void Centred(absl::Span<const float> vector, float* components) const;
 

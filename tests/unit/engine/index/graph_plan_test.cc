@@ -2,6 +2,7 @@
 // behind by the time they are linked.
 
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "graph_harness.h"
@@ -69,6 +70,30 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(schema::Quantization::kNone, schema::Quantization::kInt8,
                     schema::Quantization::kInt4, schema::Quantization::kInt2),
     [](const auto& tested) { return NameOf(tested.param); });
+
+// Lists are chosen anew by the distances of 8-bit codes, whatever it was that a
+// plan was made by.
+TEST_P(GraphBatchTest, APlanHasTheDistancesThatASearchByCodesHas) {
+  if (GetParam() == schema::Quantization::kNone) return;  // they need rows
+  GraphOptions options = Options();
+  options.keep_rows = false;
+  ClusteredPoints points(1, kDimension, kTopicCount);
+  LiveGraph graph(options, std::vector<float>(kDimension));
+  for (int i = 0; i < 300; ++i) graph.Insert(points.Next());
+  for (int i = 0; i < 20; ++i) {
+    const std::vector<float> vector = points.Next();
+    const uint32_t slot = graph.Fill(vector);
+    const InsertPlan plan = graph->Plan(slot, graph.scratch());
+    std::map<uint32_t, float> distances;
+    for (const Neighbor& found : graph.Search(vector, 300, 300)) {
+      distances[found.slot] = found.distance;
+    }
+    ASSERT_FALSE(plan.neighbors[0].empty());
+    for (const Neighbor& neighbor : plan.neighbors[0]) {
+      EXPECT_EQ(neighbor.distance, distances.at(neighbor.slot));
+    }
+  }
+}
 
 class GraphOldPlanTest : public testing::Test {
  protected:

@@ -72,6 +72,24 @@ TEST_P(GraphTwinTest, OneNodeStandsForAllCopies) {
   for (const std::vector<float>& vector : vectors_) ExpectAllCopies(vector);
 }
 
+// Closer to each other than codes can tell.
+TEST_P(GraphTwinTest, ACopyIsFoundAmongNodesThatAreNearlyCopies) {
+  constexpr int kAlmostCount = 40;
+  for (const std::vector<float>& vector : vectors_) {
+    std::vector<uint32_t> heads;
+    for (int i = 0; i < kAlmostCount; ++i) {
+      std::vector<float> almost = vector;
+      almost[random_() % kDimension] += 2e-3f * static_cast<float>(i + 1);
+      const uint32_t head = graph_.Insert(almost);
+      if (graph_->head_of(head) == kNoSlot) heads.push_back(head);
+    }
+    ASSERT_GE(heads.size(), size_t{kAlmostCount} / 4);
+    for (const uint32_t head : heads) {
+      EXPECT_EQ(graph_->head_of(graph_.Insert(graph_->row(head))), head);
+    }
+  }
+}
+
 TEST_P(GraphTwinTest, AnyCopyMayBeRemovedInAnyOrder) {
   InsertCopies();
   for (int i = 0; !graph_.live().empty(); ++i) {

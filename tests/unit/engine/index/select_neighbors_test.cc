@@ -30,7 +30,8 @@ class SelectNeighborsTest : public testing::Test {
   }
 
   std::vector<uint32_t> Select(size_t limit, size_t fill_to = 0) {
-    chosen_ = SelectNeighbors(compare_, limit, fill_to, scratch_);
+    chosen_ = SelectNeighbors(compare_, &SlotDistance::Fine, limit, fill_to,
+                              scratch_);
     std::vector<uint32_t> slots;
     for (const Neighbor& neighbor : scratch_.selected) {
       slots.push_back(neighbor.slot);

@@ -102,6 +102,13 @@ float Walk(const VectorCodec& codec, const CodedQuery& query, Slot* slot) {
   return distance;
 }
 
+float High(const VectorCodec& codec, const CodedQuery& query, Slot* slot) {
+  const uint8_t* row = slot->rows().high;
+  float distance;
+  codec.HighDistances(query, &row, 1, &distance);
+  return distance;
+}
+
 void ExpectSameQuery(const VectorCodec& codec, const CodedQuery& a,
                      const CodedQuery& b) {
   EXPECT_EQ(std::memcmp(a.codes(), b.codes(), codec.padded_dimension()), 0);
@@ -245,6 +252,24 @@ TEST(VectorCodecTest, FineDistancesAreSymmetricBitForBit) {
   });
 }
 
+TEST(VectorCodecTest, TheHighRowsOfTwoBitCodesTellWhatFourBitCodesTell) {
+  constexpr uint32_t kDimension = 256;  // padded alike
+  const Vector centre = NormalVector(kDimension, 1, 0.1f);
+  for (const Metric metric : kMetrics) {
+    const VectorCodec two(kDimension, metric, Quantization::kInt2, kSeed,
+                          centre, simd::BestKernels());
+    const VectorCodec four(kDimension, metric, Quantization::kInt4, kSeed,
+                           centre, simd::BestKernels());
+    Slot two_a(two, NormalVector(kDimension, 2));
+    Slot two_b(two, NormalVector(kDimension, 3));
+    Slot four_a(four, NormalVector(kDimension, 2));
+    Slot four_b(four, NormalVector(kDimension, 3));
+    EXPECT_EQ(High(two, two_a.query, &two_b),
+              Walk(four, four_a.query, &four_b));
+    EXPECT_NE(High(two, two_a.query, &two_b), Walk(two, two_a.query, &two_b));
+  }
+}
+
 TEST(VectorCodecTest, BatchesOfAnySizeGiveWhatSingleRowsGive) {
   constexpr size_t kSlotCount = 150;  // more than go into one kernel call
   const Vector centre = NormalVector(300, 1, 0.1f);
@@ -271,6 +296,10 @@ TEST(VectorCodecTest, BatchesOfAnySizeGiveWhatSingleRowsGive) {
     codec.WalkDistances(query, walk.data(), kSlotCount, out.data());
     for (size_t i = 0; i < kSlotCount; ++i) {
       EXPECT_EQ(out[i], Walk(codec, query, &slots[i])) << i;
+    }
+    codec.HighDistances(query, high.data(), kSlotCount, out.data());
+    for (size_t i = 0; i < kSlotCount; ++i) {
+      EXPECT_EQ(out[i], High(codec, query, &slots[i])) << i;
     }
   });
 }
