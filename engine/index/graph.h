@@ -97,7 +97,8 @@ struct InsertPlan {
   uint32_t top_layer = 0;
   // A node, or a slot that is to be one, with the same codes; else kNoSlot.
   uint32_t twin_of = kNoSlot;
-  // By layer, 0 .. top_layer; empty where no node stood on the layer yet.
+  // By layer, 0 .. top_layer; empty where no node stood on the layer yet. In
+  // the order of choosing, those that were filled in last; Fine() distances.
   std::vector<std::vector<Neighbor>> neighbors;
   // By layer: so many of the neighbors were chosen by the heuristic; the others
   // were filled in.
@@ -304,10 +305,13 @@ class Graph {
                       Scratch& scratch) const;
 
   // graph_insert.cc
-  void MeetUnlinked(uint32_t layer, absl::Span<const uint32_t> unlinked,
-                    Scratch& scratch) const;
+  uint32_t MeetUnlinked(uint32_t slot, uint32_t layer, float own_distance,
+                        absl::Span<const uint32_t> unlinked,
+                        Scratch& scratch) const;
   void PoolFromBeam(Scratch& scratch) const;
-  uint32_t TwinInPool(uint32_t slot, const Scratch& scratch) const;
+  bool IsTwin(uint32_t slot, float own_distance, const Neighbor& other) const;
+  uint32_t TwinInBeam(uint32_t slot, float own_distance,
+                      const Scratch& scratch) const;
   void MakeSelectedFine(Scratch& scratch) const;
 
   // graph_link.cc

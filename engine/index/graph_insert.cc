@@ -14,9 +14,10 @@
 namespace engram::index {
 namespace {
 
-// Nodes of a walk by coarse codes that are compared again by finer ones. All
-// 100 would cost a fifth of the build rate for a point of recall.
-constexpr size_t kRerankMax = 64;
+// So many nodes of a walk by coarse codes are compared again by finer ones,
+// where lists are long twice as many as are chosen. All 100 would cost a fifth
+// of the build rate for a point of recall (by 8-bit codes).
+size_t RerankCount(uint32_t M) { return std::max(size_t{64}, size_t{2 * M}); }
 
 // Where the heuristic chooses fewer neighbors, the nearest of the others are
 // taken up to this number. In sets with hubs it often chooses one: on raw GloVe
@@ -35,6 +36,7 @@ InsertPlan Graph::Plan(uint32_t slot, Scratch& scratch,
   plan.chosen.resize(plan.top_layer + 1);
 
   compare_.PrepareSlot(slot, &scratch.query);
+  const float own_distance = NeighborOf(WalkKey(slot, scratch)).distance;
   const EntryPoint entry = entry_point();
   NeighborKey nearest = kKeyMax;
   if (entry.exists) nearest = Descend(entry, plan.top_layer, scratch);
@@ -48,12 +50,14 @@ InsertPlan Graph::Plan(uint32_t slot, Scratch& scratch,
       scratch.visited.Reset(slot_count());
       scratch.beam.Reset(options_.ef_construction);
     }
-    MeetUnlinked(layer, unlinked, scratch);
-    PoolFromBeam(scratch);
+    if (layer == 0) plan.twin_of = TwinInBeam(slot, own_distance, scratch);
+    const uint32_t twin =
+        MeetUnlinked(slot, layer, own_distance, unlinked, scratch);
     if (layer == 0) {
-      plan.twin_of = TwinInPool(slot, scratch);
+      if (plan.twin_of == kNoSlot) plan.twin_of = twin;
       if (plan.twin_of != kNoSlot) return plan;
     }
+    PoolFromBeam(scratch);
     plan.chosen[layer] =
         SelectNeighbors(compare_, &SlotDistance::Middle, options_.M,
                         FilledDegree(options_.M), scratch);
@@ -76,7 +80,7 @@ void Graph::PoolFromBeam(Scratch& scratch) const {
   }
   Hop& hop = scratch.hop;
   hop.count = 0;
-  const size_t count = std::min(beam.size(), kRerankMax);
+  const size_t count = std::min(beam.size(), RerankCount(options_.M));
   for (size_t i = 0; i < count; ++i) hop.Add(SlotOf(beam.key(i)));
   compare_.Middle(scratch.query, hop.slots, hop.count, hop.distances);
   std::vector<NeighborKey>& keys = scratch.results;
@@ -87,42 +91,54 @@ void Graph::PoolFromBeam(Scratch& scratch) const {
 }
 
 // Lets those of `unlinked` that will stand on `layer` take the places in
-// scratch.beam that they would have if the walk had met them.
-void Graph::MeetUnlinked(uint32_t layer, absl::Span<const uint32_t> unlinked,
-                         Scratch& scratch) const {
-  if (unlinked.empty()) return;
+// scratch.beam that they would have if the walk had met them. Returns one that
+// is a twin of `slot`, or kNoSlot.
+uint32_t Graph::MeetUnlinked(uint32_t slot, uint32_t layer, float own_distance,
+                             absl::Span<const uint32_t> unlinked,
+                             Scratch& scratch) const {
+  if (unlinked.empty()) return kNoSlot;
+  uint32_t twin = kNoSlot;
   Hop& hop = scratch.hop;
   const auto compare = [&] {
     CompareHop(compare_, scratch);
     for (size_t i = 0; i < hop.count; ++i) {
       if (hop.key(i) < scratch.beam.bound()) scratch.beam.Insert(hop.key(i));
+      if (IsTwin(slot, own_distance, {hop.distances[i], hop.slots[i]})) {
+        twin = hop.slots[i];
+      }
     }
     hop.count = 0;
   };
   hop.count = 0;
-  for (const uint32_t slot : unlinked) {
-    if (layer > 0 && AssignTopLayer(options_.seed, slot, options_.M) < layer) {
+  scratch.visited.Insert(slot);  // is no neighbor of itself
+  for (const uint32_t other : unlinked) {
+    if (layer > 0 && AssignTopLayer(options_.seed, other, options_.M) < layer) {
       continue;
     }
     // Else it was linked in time for the walk to meet it.
-    if (!scratch.visited.Insert(slot)) continue;
-    hop.Add(slot);
+    if (!scratch.visited.Insert(other)) continue;
+    hop.Add(other);
     if (hop.count == kHopSlotsMax) compare();
   }
   compare();
+  return twin;
 }
 
-// A twin's distance is the slot's distance from itself, bit for bit: it has the
-// same codes. Estimates of tiny distances are in no perfect order, so it may
-// stand behind nodes that are not quite as near.
-uint32_t Graph::TwinInPool(uint32_t slot, const Scratch& scratch) const {
-  float own_distance;
-  compare_.Middle(scratch.query, &slot, 1, &own_distance);
-  for (const Neighbor& candidate : scratch.pool) {
-    if (candidate.distance == own_distance &&
-        compare_.AreTwins(slot, candidate.slot)) {
-      return candidate.slot;
-    }
+// A twin is at the Walk() distance that the slot has from itself, neither more
+// nor less (a zero of either sign is the same): it has the same codes. Few
+// other nodes are, so few are compared code by code.
+bool Graph::IsTwin(uint32_t slot, float own_distance,
+                   const Neighbor& other) const {
+  return other.distance == own_distance && compare_.AreTwins(slot, other.slot);
+}
+
+// Estimates of tiny distances are in no perfect order: a twin may stand behind
+// many nodes that are not quite as near.
+uint32_t Graph::TwinInBeam(uint32_t slot, float own_distance,
+                           const Scratch& scratch) const {
+  for (size_t i = 0; i < scratch.beam.size(); ++i) {
+    const Neighbor candidate = NeighborOf(scratch.beam.key(i));
+    if (IsTwin(slot, own_distance, candidate)) return candidate.slot;
   }
   return kNoSlot;
 }

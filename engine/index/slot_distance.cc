@@ -11,6 +11,11 @@ namespace {
 // What lies behind is fetched by the kernels and by the hardware.
 constexpr size_t kPrefetchBytesMax = 512;
 
+// An estimate by 4 bits errs by .12 of |q||x| over the root of the dimension.
+// From here on that is no loss; at 100 dimensions it took .003 of the recall of
+// GloVe at ef 64.
+constexpr uint32_t kMiddleDimensionMin = 512;
+
 }  // namespace
 
 SlotDistance::SlotDistance(const NodeStore& nodes, const VectorDistance& exact,
@@ -24,6 +29,10 @@ SlotDistance::SlotDistance(const NodeStore& nodes, const VectorDistance& exact,
     return;
   }
   has_crumbs_ = codec_->quantization() == schema::Quantization::kInt2;
+  // Inner products have no small distances, which estimates are good at.
+  middle_is_coarse_ = has_crumbs_ &&
+                      codec_->metric() != schema::Metric::kInnerProduct &&
+                      codec_->dimension() >= kMiddleDimensionMin;
   walk_is_coarse_ = codec_->quantization() != schema::Quantization::kInt8;
   prefetch_bytes_ =
       std::min(has_crumbs_ ? codec_->CrumbRowBytes() : codec_->HighRowBytes(),
@@ -59,7 +68,7 @@ void SlotDistance::Walk(const SlotQuery& query, const uint32_t* slots,
 
 void SlotDistance::Middle(const SlotQuery& query, const uint32_t* slots,
                           size_t count, float* out) const {
-  if (!has_crumbs_) return Fine(query, slots, count, out);
+  if (!middle_is_coarse_) return Fine(query, slots, count, out);
   ENGRAM_DCHECK(count <= kHopSlotsMax);
   const uint8_t* high[kHopSlotsMax];
   for (size_t i = 0; i < count; ++i) high[i] = nodes_.high(slots[i]);

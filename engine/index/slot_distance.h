@@ -40,14 +40,14 @@ class SlotDistance {
   // Makes `query` of a vector, for all levels; borrows the vector.
   void PrepareVector(absl::Span<const float> vector, SlotQuery* query) const;
 
-  // Makes `query` of what is stored in a slot, for Walk() and Fine().
+  // Makes `query` of what is stored in a slot, for all levels but Exact().
   void PrepareSlot(uint32_t slot, SlotQuery* query) const;
 
   // out[i] = distance of slots[i], count <= kHopSlotsMax.
   void Walk(const SlotQuery& query, const uint32_t* slots, size_t count,
             float* out) const;
-  // By 4 bits of the 8 where a walk reads 2: half as much memory as Fine(),
-  // which it is otherwise.
+  // By 4 bits of the 8 where a walk reads 2 and 4 are as good to choose by:
+  // half as much memory as Fine(), which it is otherwise.
   void Middle(const SlotQuery& query, const uint32_t* slots, size_t count,
               float* out) const;
   void Fine(const SlotQuery& query, const uint32_t* slots, size_t count,
@@ -74,7 +74,7 @@ class SlotDistance {
   bool walk_is_coarse() const { return walk_is_coarse_; }
 
   // Whether Middle() tells less than Fine().
-  bool middle_is_coarse() const { return has_crumbs_; }
+  bool middle_is_coarse() const { return middle_is_coarse_; }
 
   // Whether two slots cannot be told apart by Fine() distances to anything.
   bool AreTwins(uint32_t a, uint32_t b) const;
@@ -90,6 +90,7 @@ class SlotDistance {
   bool has_crumbs_ = false;
   size_t prefetch_bytes_ = 0;
   bool walk_is_coarse_ = false;
+  bool middle_is_coarse_ = false;
 };
 
 }  // namespace engram::index

@@ -71,8 +71,9 @@ enum class Metric : uint8_t {
 // How a graph compares vectors while it walks. Compact codes are made of the
 // rotated, centred vector (after RaBitQ, arXiv:2405.12497), and the best
 // candidates of a walk are compared again in more detail: an insert with 8 bits
-// a component (4 for kInt2), a search with the stored vectors. Memory is that
-// of the codes, for each component; recall is after that second comparison.
+// a component (kInt2 from 512 dimensions on: 4), a search with the stored
+// vectors. Memory is that of the codes, for each component; recall is after
+// that second comparison.
 enum class Quantization : uint8_t {
   kAuto = 0,  // kNone below 32 dimensions; kInt2 from 512 on, but kInt4 for
               // inner product; else kInt4

@@ -74,11 +74,13 @@ INSTANTIATE_TEST_SUITE_P(
 // Lists are chosen anew by the distances of 8-bit codes, whatever it was that a
 // plan was made by.
 TEST_P(GraphBatchTest, APlanHasTheDistancesThatASearchByCodesHas) {
-  if (GetParam() == schema::Quantization::kNone) return;  // they need rows
-  GraphOptions options = Options();
-  options.keep_rows = false;
-  ClusteredPoints points(1, kDimension, kTopicCount);
-  LiveGraph graph(options, std::vector<float>(kDimension));
+  if (GetParam() == schema::Quantization::kNone) GTEST_SKIP() << "needs rows";
+  constexpr uint32_t kManyDimensions = 512;  // 4 bits are enough to choose by
+  const GraphOptions options = {.dimension = kManyDimensions,
+                                .quantization = GetParam(),
+                                .keep_rows = false};
+  ClusteredPoints points(1, kManyDimensions, kTopicCount);
+  LiveGraph graph(options, std::vector<float>(kManyDimensions));
   for (int i = 0; i < 300; ++i) graph.Insert(points.Next());
   for (int i = 0; i < 20; ++i) {
     const std::vector<float> vector = points.Next();

@@ -90,6 +90,24 @@ TEST_P(GraphTwinTest, ACopyIsFoundAmongNodesThatAreNearlyCopies) {
   }
 }
 
+// Nor does a copy that is not linked yet get lost behind more of them than the
+// walk has room for.
+TEST_P(GraphTwinTest, ACopyInFlightIsFoundBehindManyThatAreNearlyCopies) {
+  constexpr int kAlmostCount = 600;  // ef_construction is 400
+  const std::vector<float>& vector = vectors_[0];
+  std::vector<uint32_t> unlinked;
+  for (int i = 0; i < kAlmostCount; ++i) {
+    std::vector<float> almost = vector;
+    almost[random_() % kDimension] += 1e-3f * static_cast<float>(i + 1);
+    unlinked.push_back(graph_.Fill(almost));
+  }
+  for (const size_t i : {0, 300, 599}) {
+    const uint32_t slot = graph_.Fill(graph_->row(unlinked[i]));
+    EXPECT_EQ(graph_->Plan(slot, graph_.scratch(), unlinked).twin_of,
+              unlinked[i]);
+  }
+}
+
 TEST_P(GraphTwinTest, AnyCopyMayBeRemovedInAnyOrder) {
   InsertCopies();
   for (int i = 0; !graph_.live().empty(); ++i) {
