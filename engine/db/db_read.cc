@@ -238,6 +238,9 @@ void DbImpl::AddWorkers(DbStats* stats) const {
     WorkerStats worker;
     worker.records = counters.records;
     worker.batches = counters.batches;
+    worker.batches_to_10 = counters.batches_to_10;
+    worker.batches_to_100 = counters.batches_to_100;
+    worker.batches_to_500 = counters.batches_to_500;
     worker.joined_records = counters.records_joined;
     worker.joined_batches = counters.batches_joined;
     worker.moves = counters.moves;

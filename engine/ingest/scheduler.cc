@@ -24,11 +24,12 @@ constexpr size_t kUrgent = kPriorities - 1;
 
 }  // namespace
 
-Scheduler::Scheduler(size_t workers, std::vector<size_t> domains)
-    : workers_(workers) {
+Scheduler::Scheduler(size_t workers) : workers_(workers) {
   ENGRAM_CHECK(workers > 0);
-  ENGRAM_CHECK(domains.empty() || domains.size() == workers);
-  for (size_t i = 0; i < domains.size(); ++i) workers_[i].domain = domains[i];
+}
+
+void Scheduler::SetDomain(size_t worker, size_t domain) {
+  workers_[worker].domain = domain;
 }
 
 BacklogPtr Scheduler::Add(uint64_t key,
@@ -178,6 +179,9 @@ void Scheduler::Count(Worker* worker, const Turn& turn, const Served& served,
   WorkerCounters& counters = worker->counters;
   counters.records += served.taken;
   ++counters.batches;
+  if (served.taken <= 10) ++counters.batches_to_10;
+  if (served.taken <= 100) ++counters.batches_to_100;
+  if (served.taken <= 500) ++counters.batches_to_500;
   if (turn.joined) {
     counters.records_joined += served.taken;
     ++counters.batches_joined;

@@ -60,8 +60,11 @@ struct Turn {
 
 // What a worker has done so far.
 struct WorkerCounters {
-  uint64_t records = 0;         // taken
-  uint64_t batches = 0;         // turns
+  uint64_t records = 0;        // taken
+  uint64_t batches = 0;        // turns
+  uint64_t batches_to_10 = 0;  // of these, of so many records at most
+  uint64_t batches_to_100 = 0;
+  uint64_t batches_to_500 = 0;
   uint64_t records_joined = 0;  // of these, beside another worker
   uint64_t batches_joined = 0;
   uint64_t moves = 0;  // backlogs that it took over from another worker
@@ -100,9 +103,11 @@ struct WorkerCounters {
 //      come, no other one has a surplus that it may take.
 class Scheduler {
  public:
-  // `domains`: which cache each worker shares with others, by any number;
-  // workers without work look into their own domain first.
-  explicit Scheduler(size_t workers, std::vector<size_t> domains = {});
+  explicit Scheduler(size_t workers);
+
+  // Which cache the worker shares with others, by any number; 0 before. Workers
+  // without work look into their own domain first.
+  void SetDomain(size_t worker, size_t domain);
 
   size_t workers() const { return workers_.size(); }
 

@@ -111,6 +111,11 @@ void WorkerPool::WakeOne(int64_t now) {
   if (worker.has_value()) workers_[*worker]->work.NotifyOne();
 }
 
+void WorkerPool::NoteDomain(size_t number) {
+  if (cache_domains_.empty()) return;
+  scheduler_.SetDomain(number, CurrentCacheDomain(cache_domains_));
+}
+
 void WorkerPool::NoteIdle() {
   // Relaxed: see IsBusy().
   busy_.store(scheduler_.idle_workers() == 0, std::memory_order_relaxed);
@@ -121,6 +126,7 @@ void WorkerPool::Run(size_t number) {
   MutexLock lock(mutex_);
   while (!stopping_) {
     const int64_t now = MonotonicMicros();
+    NoteDomain(number);
     Turn turn = scheduler_.Next(number, now);
     NoteIdle();
     if (turn.backlog == nullptr) {

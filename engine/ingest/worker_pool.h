@@ -14,6 +14,7 @@
 
 #include "engine/ingest/backlog_owner.h"
 #include "engine/ingest/scheduler.h"
+#include "storage/base/cache_domains.h"
 #include "storage/base/histogram.h"
 #include "storage/base/mutex.h"
 
@@ -87,6 +88,8 @@ class WorkerPool {
   };
 
   void Run(size_t number);
+  // The domain of the worker is that of the processor on which it runs now.
+  void NoteDomain(size_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteIdle() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void CountLatencies(const Served& served, Worker* worker);
   void Serve(size_t number, Turn turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -97,6 +100,8 @@ class WorkerPool {
 
   // Lets each untidy backlog of the worker go on, unless there are records.
   void TidyAll(size_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const std::vector<size_t> cache_domains_ = CacheDomains();
 
   mutable Mutex mutex_;
   CondVar progress_;  // records were finished

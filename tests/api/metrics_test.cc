@@ -357,8 +357,9 @@ TEST_F(MetricsTest, WorkMovesTheSeriesOfWorkers) {
   const Values before = Read();
   // Summed: which worker it is depends on where the spaces live.
   const std::vector<std::string> series = {
-      "records_total",        "batches_total",       "joined_records_total",
-      "joined_batches_total", "moves_total",         "busy_seconds_total",
+      "records_total",        "batches_total",        "batches_to_10_total",
+      "batches_to_100_total", "batches_to_500_total", "joined_records_total",
+      "joined_batches_total", "moves_total",          "busy_seconds_total",
       "cpu_seconds_total",    "ingest_seconds_count"};
   std::map<std::string, double> sums;
   for (int round = 0; round < kRounds; ++round) {

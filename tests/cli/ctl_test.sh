@@ -241,12 +241,14 @@ expect out '"format":'
 run --json --db db stats
 expect_code 0
 expect out '"accepted_records":'
-expect out '"worker_stats":[{"records":0,"batches":0,'
-expect out '"pressure":0.0'
+expect out '"worker_stats":[{"records":0,"batches":0,"batches_to_10":0,'
+expect out '"pressure":0.0,"pressure_level":"none"'
+expect out '"imbalance":0.0'
 expect out '"refused":{"space_records":0,'
 run --json --db db stats vectors
 expect_code 0
 expect out '"ef_construction":100'
+expect out '"pressure_level":"none"'
 expect out '"quantization":"auto","quantization_in_use":"none","stored":"f32"'
 expect out '"twins":0,"retired_slots":0,"dead_letters":0,"memory_bytes":'
 expect out '"unreachable_nodes":0'

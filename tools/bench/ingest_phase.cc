@@ -48,7 +48,8 @@ absl::Status AddRates(const Elapsed& elapsed, const DbStats& stats,
   }
   row->seconds = elapsed.wall_s;
   row->indexed = stats.indexed_records;
-  row->pending = row->accepted - row->indexed;
+  row->dead_letter = stats.dead_lettered_records;
+  row->pending = row->accepted - row->indexed - row->dead_letter;
   row->per_s = indexed / elapsed.wall_s;
   row->per_core_s = indexed / cpu_s;
   row->process_core_s = indexed / elapsed.cpu_s;
@@ -113,9 +114,11 @@ absl::Status CheckCounts(uint64_t live_before, uint64_t accepted,
   ENGRAM_RETURN_IF_ERROR(
       same("records accepted", stats.accepted_records, accepted));
   ENGRAM_RETURN_IF_ERROR(
-      same("records indexed", stats.indexed_records, accepted));
+      same("records indexed and dead letters",
+           stats.indexed_records + stats.dead_lettered_records, accepted));
   ENGRAM_RETURN_IF_ERROR(same("records pending", stats.pending_records, 0));
-  return same("observations found", live, live_before + accepted);
+  return same("observations found", live,
+              live_before + accepted - stats.dead_lettered_records);
 }
 
 void AddSearches(IngestSearches searches, IngestRow* row) {

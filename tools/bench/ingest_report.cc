@@ -93,7 +93,7 @@ std::string IngestRowJson(const IngestRow& row) {
       {"accepted", row.accepted},
       {"indexed", row.indexed},
       {"pending", row.pending},
-      {"dead_letter", nullptr},  // there are none yet
+      {"dead_letter", row.dead_letter},
       {"rejected", row.rejected},
       {"per_s", std::round(row.per_s)},
       {"per_core_s", std::round(row.per_core_s)},

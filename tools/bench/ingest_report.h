@@ -29,15 +29,17 @@ struct IngestRow {
   int spaces = 0;
   int workers = 0;
   std::string durability;
-  double seconds = 0;  // from the first offer until all was indexed
+  double seconds = 0;  // from the first offer to the last
 
-  // Observations. accepted = indexed + pending, and
-  // offered = accepted + rejected: checked before a row is made.
+  // Observations, when the last was offered. accepted = indexed + pending +
+  // dead_letter; that offered = accepted + rejected, and that all accepted end
+  // in the index or as dead letters, is checked before a row is made.
   uint64_t offered = 0;
   uint64_t accepted = 0;
   uint64_t rejected = 0;
   uint64_t indexed = 0;
   uint64_t pending = 0;
+  uint64_t dead_letter = 0;
 
   double per_s = 0;           // indexed, of the wall
   double per_core_s = 0;      // per second of the workers' processor time

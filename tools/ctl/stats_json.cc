@@ -6,6 +6,20 @@
 namespace engram::ctl {
 namespace {
 
+const char* PressureLevelName(PressureLevel level) {
+  switch (level) {
+    case PressureLevel::kNone:
+      return "none";
+    case PressureLevel::kElevated:
+      return "elevated";
+    case PressureLevel::kHigh:
+      return "high";
+    case PressureLevel::kCritical:
+      return "critical";
+  }
+  return "unknown";
+}
+
 Json ToJson(const LatencyStats& stats) {
   return Json{
       {"count", stats.count},
@@ -21,6 +35,9 @@ Json ToJson(const WorkerStats& stats) {
   return Json{
       {"records", stats.records},
       {"batches", stats.batches},
+      {"batches_to_10", stats.batches_to_10},
+      {"batches_to_100", stats.batches_to_100},
+      {"batches_to_500", stats.batches_to_500},
       {"joined_records", stats.joined_records},
       {"joined_batches", stats.joined_batches},
       {"moves", stats.moves},
@@ -52,6 +69,7 @@ Json ToJson(const DbStats& stats) {
       {"spaces", stats.spaces},
       {"workers", stats.workers},
       {"worker_stats", workers},
+      {"imbalance", stats.imbalance},  // null while it is infinite
       {"accepted_records", stats.accepted_records},
       {"indexed_records", stats.indexed_records},
       {"dead_lettered_records", stats.dead_lettered_records},
@@ -59,6 +77,7 @@ Json ToJson(const DbStats& stats) {
       {"pending_records", stats.pending_records},
       {"pending_bytes", stats.pending_bytes},
       {"pressure", stats.pressure},
+      {"pressure_level", PressureLevelName(stats.pressure_level)},
       {"refused_writes", stats.refused_writes},
       {"refused",
        {{"space_records", stats.refused.space_records},
@@ -109,6 +128,7 @@ Json ToJson(const SpaceStats& stats) {
       {"pending_records", stats.pending_records},
       {"pending_bytes", stats.pending_bytes},
       {"pressure", stats.pressure},
+      {"pressure_level", PressureLevelName(stats.pressure_level)},
       {"refused_of_records", stats.refused_of_records},
       {"refused_of_bytes", stats.refused_of_bytes},
       {"refused_of_record_rate", stats.refused_of_record_rate},

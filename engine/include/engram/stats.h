@@ -105,7 +105,11 @@ struct SpaceStats {
 struct WorkerStats {
   uint64_t records = 0;  // that it took from the backlogs of spaces
   uint64_t batches = 0;
-  // Of these, from a space that another worker was serving.
+  // Of these, of so many records at most: each counts those before it as well.
+  uint64_t batches_to_10 = 0;
+  uint64_t batches_to_100 = 0;
+  uint64_t batches_to_500 = 0;
+  // Of all, from a space that another worker was serving.
   uint64_t joined_records = 0;
   uint64_t joined_batches = 0;
   uint64_t moves = 0;  // spaces that came to it from another worker

@@ -178,10 +178,14 @@ class Numbers {
   }
 
   void Fill(WorkerStats* stats, const std::string& labels) {
-    auto& [records, batches, joined_records, joined_batches, moves, busy, cpu,
-           durable_to_indexed, to_indexed] = *stats;
+    auto& [records, batches, to_10, to_100, to_500, joined_records,
+           joined_batches, moves, busy, cpu, durable_to_indexed, to_indexed] =
+        *stats;
     Count("engram_worker_records_total" + labels, &records);
     Count("engram_worker_batches_total" + labels, &batches);
+    Count("engram_worker_batches_to_10_total" + labels, &to_10);
+    Count("engram_worker_batches_to_100_total" + labels, &to_100);
+    Count("engram_worker_batches_to_500_total" + labels, &to_500);
     Count("engram_worker_joined_records_total" + labels, &joined_records);
     Count("engram_worker_joined_batches_total" + labels, &joined_batches);
     Count("engram_worker_moves_total" + labels, &moves);

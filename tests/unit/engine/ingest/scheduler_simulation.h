@@ -67,8 +67,11 @@ class SimulatedOwner final : public BacklogOwner {
 
 class Simulation {
  public:
-  explicit Simulation(size_t workers, std::vector<size_t> domains = {})
-      : scheduler_(workers, std::move(domains)), running_(workers) {
+  explicit Simulation(size_t workers, const std::vector<size_t>& domains = {})
+      : scheduler_(workers), running_(workers) {
+    for (size_t i = 0; i < domains.size(); ++i) {
+      scheduler_.SetDomain(i, domains[i]);
+    }
     for (size_t i = 0; i < workers; ++i) scheduler_.Next(i, now_);
   }
 

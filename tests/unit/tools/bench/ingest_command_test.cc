@@ -97,8 +97,10 @@ TEST_F(IngestCommandTest, SearchesOfAFullTailFindWhatWasAcknowledgedLast) {
   const std::vector<Json> rows = Run("search-tail");
   ASSERT_EQ(rows.size(), 1u);
   const Json& row = rows[0];
-  EXPECT_EQ(row["accepted"],
-            row["indexed"].get<uint64_t>() + row["pending"].get<uint64_t>());
+  EXPECT_EQ(row["accepted"], row["indexed"].get<uint64_t>() +
+                                 row["pending"].get<uint64_t>() +
+                                 row["dead_letter"].get<uint64_t>());
+  EXPECT_EQ(row["dead_letter"], 0);
   const Json& tail = row["tail_search"];
   EXPECT_GT(tail["searches"], 0u);
   EXPECT_EQ(tail["misses"], 0u);
@@ -183,9 +185,8 @@ TEST(IngestReportTest, SearchesOfAFullTailStandInBothForms) {
 
 TEST(IngestReportTest, WhatWasNotMeasuredIsNull) {
   const Json row = Json::parse(IngestRowJson({}));
-  for (const char* const key :
-       {"recall", "unreachable", "search_cpu_us", "cache_misses", "dead_letter",
-        "peer_per_s", "tail_search"}) {
+  for (const char* const key : {"recall", "unreachable", "search_cpu_us",
+                                "cache_misses", "peer_per_s", "tail_search"}) {
     EXPECT_TRUE(row.contains(key) && row[key].is_null()) << key;
   }
 }
