@@ -372,6 +372,7 @@ TEST_F(MetricsTest, WorkMovesTheSeriesOfWorkers) {
     }
     ASSERT_TRUE(db_->Write(batch).ok());
     Write(OpenSpace("hot"), 0, 1500);
+    Write(OpenSpace("small"), 0, 5);
     ASSERT_TRUE(
         db_->Wait(db_->GetStats()->last_lsn, Stage::kIndexed, absl::Minutes(2))
             .ok());
